@@ -1,0 +1,76 @@
+"""What is known of one request while it is served: who asks, for what, and what is to be reported back. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Obj = dict[str, Any]
+"""A Kubernetes object as parsed JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An authenticated user (authentication/user.Info)."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+SYSTEM_USER = User("system:apiserver", groups=("system:masters", "system:authenticated"))
+"""The API server itself, for what it writes of its own accord."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """A parsed request path and method (apiserver pkg/endpoints/request RequestInfo).
+
+    `verb` is get, list, watch, create, update, patch, delete, deletecollection, or the lower-case method where
+    `is_resource` is false.
+    """
+
+    is_resource: bool
+    path: str
+    verb: str
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Context:
+    """One request on its way through admission and registry. Mutable: warnings and audit annotations collect here."""
+
+    user: User
+    info: RequestInfo
+    dry_run: bool = False
+    field_manager: str = ""
+    user_agent: str = ""
+    field_validation: str = "Warn"
+    warnings: list[str] = field(default_factory=list)
+    audit: dict[str, str] = field(default_factory=dict)
+
+    def warn(self, text: str) -> None:
+        """Add a Warning header's text, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+class Lister(Protocol):
+    """Synchronous reads from the watch cache. What is returned is shared and MUST NOT be changed."""
+
+    def get(self, group: str, plural: str, namespace: str | None, name: str) -> Obj | None:
+        """The object in its storage version, or None."""
+
+    def list(self, group: str, plural: str, namespace: str | None = None) -> Iterable[Obj]:
+        """All objects (of one namespace), in key order."""
+
+    def generation(self, group: str, plural: str) -> int:
+        """A number that changes whenever any object of the resource does: the key of what is derived from them."""

@@ -1,0 +1,1 @@
+"""One small file per kind that needs behaviour of its own. Pure."""

@@ -1,0 +1,1 @@
+"""kubepy: what every daemon of the control plane shares. Imports none of the daemons."""

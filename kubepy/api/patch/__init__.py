@@ -1,0 +1,1 @@
+"""The four patch types of the Kubernetes API, as pure functions."""

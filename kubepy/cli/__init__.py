@@ -1,0 +1,1 @@
+"""The kubepy command: starts, stops and inspects a cluster on this machine."""

@@ -1,0 +1,1 @@
+"""Talking to an API server: configuration, verbs by kind, watches, streams."""

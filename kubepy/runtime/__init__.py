@@ -1,0 +1,1 @@
+"""What every daemon is made of: informers, queues, controllers, leader election, events, serving. Knows no kind."""

@@ -1,0 +1,1 @@
+"""The scheduler: from unscheduled pods to bindings. Decisions are pure; talks to the API only."""
