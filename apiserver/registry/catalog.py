@@ -1,0 +1,121 @@
+"""What the server serves: one `Served` per group, version and plural, built-in or custom. Holds no objects and does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from apiserver.context import Obj
+from apiserver.registry.strategy import DEFAULT, Strategy
+from kubepy.api.kinds import Resource
+
+if TYPE_CHECKING:
+    from kubepy.api.schema import Decoder, Node
+
+
+class Table(Protocol):
+    """How one kind is printed (custom resources bring their own; built-ins use kubepy.api.tables)."""
+
+    @property
+    def columns(self) -> Sequence[Any]:
+        """kubepy.api.tables.Column values."""
+
+    def row(self, obj: Obj, now: float) -> list[Any]:
+        """The cells of one object; `now` is the wall clock in seconds."""
+
+
+@dataclass(slots=True, eq=False)
+class Served:
+    """One resource in one version, with all that its requests need.
+
+    The registry works on objects in the version of `hub or self`: built-in kinds that are served in several
+    versions are converted to the hub (their storage version) as soon as they are decoded, by `to_hub`, and back by `from_hub`.
+    Custom resources have no hub: they work in the requested version, and `to_storage`/`from_storage` (which may call a
+    webhook) convert where objects are written and read.
+    """
+
+    resource: Resource
+    node: Node
+    decoder: Decoder
+    strategy: Strategy = DEFAULT
+    hub: Served | None = None
+    to_hub: Callable[[Obj], Obj] | None = None
+    from_hub: Callable[[Obj], Obj] | None = None
+    to_storage: Callable[[Obj], Awaitable[Obj]] | None = None
+    """Request version → storage version; None where they are one."""
+    from_storage: Callable[[Sequence[Obj]], Awaitable[list[Obj]]] | None = None
+    """Objects as stored, in whatever version → request version, pruned and defaulted. Gets private copies."""
+    reads_raw: Callable[[bytes], bool] | None = None
+    """Whether an object's stored bytes may be served as they are; None: always where there is no conversion."""
+    table: Table | None = None
+    unavailable: str = ""
+    """A message: requests are answered 503 (a CRD that is not ready, a remote group that is down)."""
+    status_only: bool = field(default=True)
+    raw_prefix: bytes = field(init=False)
+    """How the JSON of every object in this version starts: `{"kind":"Pod","apiVersion":"v1",`."""
+
+    def __post_init__(self) -> None:
+        r = self.resource
+        self.raw_prefix = f'{{"kind":"{r.kind}","apiVersion":"{r.api_version}",'.encode()
+
+    @property
+    def work(self) -> Served:
+        """The version that strategies and storage of this kind work in."""
+        return self.hub or self
+
+
+class Catalog:
+    """All that is served, found by group, version and plural. `generation` changes with every change."""
+
+    def __init__(self) -> None:
+        self._served: dict[tuple[str, str, str], Served] = {}
+        self._kinds: dict[tuple[str, str], Served] = {}
+        self.generation = 0
+        self._listeners: list[Callable[[], None]] = []
+
+    def lookup(self, group: str, version: str, plural: str) -> Served | None:
+        """What serves `plural` of that group and version."""
+        return self._served.get((group, version, plural))
+
+    def by_kind(self, api_version: str, kind: str) -> Served | None:
+        """What serves objects of that kind."""
+        return self._kinds.get((api_version, kind))
+
+    def add(self, *served: Served) -> None:
+        """Serve these from now on; replaces what had the same group, version and plural."""
+        for s in served:
+            r = s.resource
+            self._served[(r.group, r.version, r.plural)] = s
+            self._kinds[(r.api_version, r.kind)] = s
+        self._changed()
+
+    def remove(self, *resources: Resource) -> None:
+        """Serve these no longer."""
+        for r in resources:
+            self._served.pop((r.group, r.version, r.plural), None)
+            self._kinds.pop((r.api_version, r.kind), None)
+        self._changed()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change."""
+        self._listeners.append(listener)
+
+    def _changed(self) -> None:
+        self.generation += 1
+        for listener in self._listeners:
+            listener()
+
+    def versions(self, group: str) -> set[str]:
+        """The served versions of one group; empty for an unknown group."""
+        return {v for g, v, _ in self._served if g == group}
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(tuple(self._served.values()))
+
+    def of(self, group: str, plural: str) -> Served | None:
+        """The preferred (first added) version of a resource, in its hub version where it has one."""
+        for (g, _, p), s in self._served.items():
+            if g == group and p == plural:
+                return s.work
+        return None
