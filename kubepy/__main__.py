@@ -1,0 +1,5 @@
+"""`python -m kubepy` is the kubepy command."""
+
+from kubepy.cli.main import main
+
+main()
