@@ -62,10 +62,11 @@ class Quantity:
         return self.scaled(-3)
 
     def scaled(self, scale: int) -> int:
-        """The amount in 10^scale units, rounded up (ScaledValue)."""
+        """The amount in 10^scale units, rounded away from zero (ScaledValue)."""
         if scale <= -9:
             return self.nanos * 10 ** (-9 - scale)
-        return -(-self.nanos // 10 ** (scale + 9))
+        rounded = -(-abs(self.nanos) // 10 ** (scale + 9))
+        return rounded if self.nanos >= 0 else -rounded
 
     def is_zero(self) -> bool:
         """Whether the amount is nothing."""
@@ -174,19 +175,14 @@ def _parse(text: str) -> Quantity:
         nanos = min(nanos, _MAX_INT64 * _NANO)
         if 0 < nanos < _NANO:
             format = "DecimalSI"
-    return Quantity(-nanos if negative else nanos, format, _kept(text, whole, fraction, suffix, format, shift, exponent))
+    return Quantity(-nanos if negative else nanos, format, _kept(text, whole, fraction, format, shift, exponent))
 
 
-def _kept(text: str, whole: str, fraction: str, suffix: str, format: Format, shift: int, exponent: int) -> str | None:
+def _kept(text: str, whole: str, fraction: str, format: Format, shift: int, exponent: int) -> str | None:
     """The text itself where upstream keeps what it parsed (its fast path), else None: write it canonically.
 
-    The fast path takes short numbers that look canonical. It lets through a few that are not, such as `1.5Gi` (no: it has a
-    fraction) or `+5`, and so must we.
+    The fast path takes short numbers that look canonical. It lets through a few that are not, such as `+5`, and so must we.
     """
-    if text == "0":
-        return text
-    if not whole and not fraction and not suffix:
-        return "0" if text.strip("+-0") == "" else None
     digits = (whole or "0") + fraction
     if format == "BinarySI":
         if fraction or int(15 - len(whole or "0") - int(shift * 3 / 10) - 1) < 0:
