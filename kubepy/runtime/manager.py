@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from kubepy.client.rest import Client
 from kubepy.runtime.clock import Clock, RealClock
-from kubepy.runtime.controller import Controller
+from kubepy.runtime.controller import Controller, Reconcile
 from kubepy.runtime.events import EventRecorder
 from kubepy.runtime.informer import InformerFactory
 from kubepy.runtime.leader import LeaderElector
@@ -33,6 +33,12 @@ class Manager:
     def add(self, what: Controller | Runnable) -> None:
         """Add a controller, or a coroutine function that runs until cancelled."""
         self._loops.append(what.run if isinstance(what, Controller) else what)
+
+    def controller(self, name: str, reconcile: Reconcile, workers: int = 5) -> Controller:
+        """Make a controller on this manager's clock and add it."""
+        made = Controller(name, reconcile, workers, clock=self.clock)
+        self.add(made)
+        return made
 
     async def run(self) -> None:
         """Run until cancelled, or until leadership is lost (then LeadershipLost is raised: end the process)."""
