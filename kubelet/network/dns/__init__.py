@@ -1,0 +1,1 @@
+"""Cluster DNS: what names mean (zone, pure) and who answers (server)."""
