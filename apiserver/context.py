@@ -42,6 +42,8 @@ class RequestInfo:
     namespace: str = ""
     name: str = ""
     parts: tuple[str, ...] = ()
+    field_selector: str = ""
+    """The fieldSelector of a list, watch or deletecollection, as sent: nodes may only list what selects them."""
 
 
 @dataclass(slots=True)

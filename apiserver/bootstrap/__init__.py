@@ -1,0 +1,1 @@
+"""What a cluster holds from its first start: default RBAC, priority classes, flow control. Data, and what writes it."""
