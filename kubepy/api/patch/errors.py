@@ -17,8 +17,8 @@ class PatchError(StatusError):
     """
 
     def __init__(self, detail: str, code: int = 400) -> None:
-        reason, details = {400: ("BadRequest", None), 413: ("RequestEntityTooLarge", None), 422: ("Invalid", {})}.get(code, ("", None))
-        super().__init__(_UNEXPLAINED if code == 422 else detail, reason=reason, code=code, details=details)
+        reason = {400: "BadRequest", 413: "RequestEntityTooLarge", 422: "Invalid"}.get(code, "")
+        super().__init__(_UNEXPLAINED if code == 422 else detail, reason=reason, code=code, details={} if code == 422 else None)
         self.detail = detail
 
 

@@ -95,13 +95,13 @@ def recursive_difference(a: FieldSet, b: FieldSet) -> FieldSet:
     out: FieldSet = {}
     for key, ours in a.items():
         theirs = b.get(key)
-        if theirs is None or key == SELF:
+        if theirs is None:
             out[key] = ours
         elif theirs and SELF not in theirs:
-            left = recursive_difference(ours, theirs) if ours else ours
-            if left or not ours:
+            left = _join(not ours or SELF in ours, recursive_difference(_below(ours), theirs))
+            if left is not None:
                 out[key] = left
-    return out if len(out) > 1 or SELF not in out else {}
+    return out
 
 
 def has(fields: FieldSet, path: tuple[str, ...]) -> bool:

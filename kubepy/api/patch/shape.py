@@ -6,10 +6,12 @@ says otherwise, maps are granular unless marked atomic, free-form values are ded
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kubepy.api.patch.fieldset import field_element, key_element, value_element
-from kubepy.api.schema import Node
+
+if TYPE_CHECKING:
+    from kubepy.api.schema import Node
 
 Member = tuple[str, "Shape"]
 _ABSENT: Any = object()

@@ -6,10 +6,12 @@ Directives: `$patch: replace|delete` in a map or a list's element, `$retainKeys`
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kubepy.api.patch.errors import PatchError, go_kind, go_print
-from kubepy.api.schema import Node
+
+if TYPE_CHECKING:
+    from kubepy.api.schema import Node
 
 _PATCH = "$patch"
 _RETAIN = "$retainKeys"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from kubepy.api.patch.fieldset import EMPTY, LEAF, SELF, FieldSet
+from kubepy.api.patch.fieldset import EMPTY, LEAF, SELF, FieldSet, path_text
 from kubepy.api.patch.shape import BadItem, Shape
 
 
@@ -323,9 +323,9 @@ def _validate(value: Any, shape: Shape, path: str, duplicates: bool, errors: lis
                     fail(f"element {i}: {e}")
                     return
                 if element in seen and not duplicates:
-                    fail(f"duplicate entries for key {_text(element)}")
+                    fail(f"duplicate entries for key {path_text((element,))}")
                 seen.add(element)
-            _validate(item, shape.item, path + _text(element), duplicates, errors)
+            _validate(item, shape.item, path + path_text((element,)), duplicates, errors)
     elif not isinstance(value, dict):
         fail(f"expected map, got {_print(value)}")
     else:
@@ -334,12 +334,6 @@ def _validate(value: Any, shape: Shape, path: str, duplicates: bool, errors: lis
                 errors.append(f"{path}.{name}: field not declared in schema")
                 return
             _validate(child, shape.member(name)[1], f"{path}.{name}", duplicates, errors)
-
-
-def _text(element: str) -> str:
-    from kubepy.api.patch.fieldset import path_text
-
-    return path_text((element,))
 
 
 def _scalar_error(value: Any, shape: Shape) -> str:
