@@ -47,8 +47,7 @@ def _controllers(c: Cluster) -> Component:
     argv = _python(
         "controllers",
         kubeconfig=c.dir / "controller-manager.kubeconfig",
-        secure_port=port,
-        leader_elect="true",
+        healthz_port=port,
         cluster_cidr=c.cluster_cidr,
         service_cluster_ip_range=c.service_cidr,
         root_ca_file=c.pki.ca_cert,
@@ -61,7 +60,7 @@ def _controllers(c: Cluster) -> Component:
 
 def _scheduler(c: Cluster) -> Component:
     port = c.ports["scheduler"]
-    argv = _python("scheduler", kubeconfig=c.dir / "scheduler.kubeconfig", secure_port=port, leader_elect="true")
+    argv = _python("scheduler", kubeconfig=c.dir / "scheduler.kubeconfig", healthz_port=port)
     return Component("scheduler", argv, f"http://127.0.0.1:{port}/healthz")
 
 

@@ -1,0 +1,68 @@
+"""What a scheduling plugin is. Plugins are pure, vectorised over nodes, and never import one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.framework.podinfo import PodInfo
+from scheduler.framework.snapshot import Bools, Snapshot
+
+Scores = NDArray[np.float64]
+MAX_SCORE = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Nodes that a filter refuses for one reason. `resolvable`: removing pods could help (upstream's Unschedulable,
+    against UnschedulableAndUnresolvable)."""
+
+    reason: str
+    nodes: Bools
+    resolvable: bool
+
+
+class Unschedulable(Exception):
+    """A pod that no node can take, whatever the nodes are (a PreFilter's refusal); the text is upstream's."""
+
+
+@dataclass(slots=True)
+class Cycle:
+    """One pod's way through the plugins: what it is, the nodes as they are, and what plugins remember from filter to score."""
+
+    pod: PodInfo
+    snapshot: Snapshot
+    feasible: Bools
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+class FilterPlugin(Protocol):
+    """Says which nodes cannot take the pod."""
+
+    name: str
+
+    def filter(self, cycle: Cycle) -> Iterable[Rejection]:
+        """Rejections over all slots; the cycle looks only at nodes still feasible. Raises Unschedulable."""
+
+
+class ScorePlugin(Protocol):
+    """Prefers some feasible nodes to others."""
+
+    name: str
+
+    def score(self, cycle: Cycle) -> Scores | None:
+        """0…100 per slot, normalised over `cycle.feasible`; None when the plugin has nothing to say."""
+
+
+def normalise(raw: Scores, feasible: Bools, *, reverse: bool = False) -> Scores:
+    """Scale so that the greatest feasible value is 100 (upstream DefaultNormalizeScore)."""
+    values = raw[feasible]
+    top = values.max() if values.size else 0.0
+    if top <= 0:
+        return np.full(raw.shape, MAX_SCORE if reverse else 0.0)
+    scaled = np.floor(raw * MAX_SCORE / top)
+    return MAX_SCORE - scaled if reverse else scaled

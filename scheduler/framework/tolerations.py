@@ -1,0 +1,41 @@
+"""Whether tolerations bear taints (component-helpers scheduling/corev1), evaluated once per distinct set of taints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.framework.podinfo import Obj
+from scheduler.framework.snapshot import Snapshot
+
+
+def tolerates(toleration: Obj, taint: Obj) -> bool:
+    """Whether one toleration bears one taint (core/v1 Toleration.ToleratesTaint)."""
+    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
+        return False
+    if toleration.get("key") and toleration["key"] != taint["key"]:
+        return False
+    operator = toleration.get("operator") or "Equal"
+    if operator == "Exists":
+        return True
+    value = taint.get("value") or ""
+    if operator == "Equal":
+        return (toleration.get("value") or "") == value and bool(toleration.get("key"))
+    try:  # Gt and Lt compare the taint's value with the toleration's (KEP-5471)
+        there, bound = int(value), int(toleration.get("value") or "")
+    except ValueError:
+        return False
+    return there > bound if operator == "Gt" else operator == "Lt" and there < bound
+
+
+def untolerated(tolerations: Sequence[Obj], taints: Iterable[Obj], effects: tuple[str, ...]) -> list[Obj]:
+    """The taints with one of `effects` that nothing bears."""
+    return [t for t in taints if t["effect"] in effects and not any(tolerates(x, t) for x in tolerations)]
+
+
+def per_taint_set(snapshot: Snapshot, value: Callable[[tuple[Obj, ...]], int]) -> NDArray[np.int64]:
+    """`value` of every node's taints, computed once per distinct set."""
+    table = np.fromiter((value(s) for s in snapshot.taint_sets), np.int64, len(snapshot.taint_sets))
+    return table[snapshot.taint_set]

@@ -1,0 +1,22 @@
+"""NodeUnschedulable: keeps pods off cordoned nodes unless they tolerate that (upstream plugins/nodeunschedulable)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scheduler.framework.interface import Cycle, Rejection
+from scheduler.framework.tolerations import tolerates
+
+TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+
+
+class NodeUnschedulable:
+    """Filter."""
+
+    name = "NodeUnschedulable"
+
+    def filter(self, cycle: Cycle) -> Iterable[Rejection]:
+        """Refuse nodes with spec.unschedulable."""
+        cordoned = cycle.snapshot.unschedulable
+        if cordoned.any() and not any(tolerates(t, TAINT) for t in cycle.pod.spec.get("tolerations") or []):
+            yield Rejection("node(s) were unschedulable", cordoned, False)

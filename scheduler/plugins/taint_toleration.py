@@ -1,0 +1,33 @@
+"""TaintToleration: taints repel pods that do not tolerate them (upstream plugins/tainttoleration)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from scheduler.framework.interface import Cycle, Rejection, Scores, normalise
+from scheduler.framework.tolerations import per_taint_set, untolerated
+
+
+class TaintToleration:
+    """Filter and score."""
+
+    name = "TaintToleration"
+
+    def filter(self, cycle: Cycle) -> Iterable[Rejection]:
+        """Refuse nodes with a NoSchedule or NoExecute taint that the pod does not tolerate."""
+        if len(cycle.snapshot.taint_sets) > 1:
+            bearing = cycle.pod.spec.get("tolerations") or []
+            bad = per_taint_set(cycle.snapshot, lambda taints: bool(untolerated(bearing, taints, ("NoSchedule", "NoExecute"))))
+            if bad.any():
+                yield Rejection("node(s) had untolerated taint(s)", bad.astype(np.bool_), False)
+
+    def score(self, cycle: Cycle) -> Scores | None:
+        """The fewer PreferNoSchedule taints are not tolerated, the better."""
+        sets = cycle.snapshot.taint_sets
+        if not any(t["effect"] == "PreferNoSchedule" for taints in sets for t in taints):
+            return None
+        bearing = [t for t in cycle.pod.spec.get("tolerations") or [] if t.get("effect") in (None, "", "PreferNoSchedule")]
+        count = per_taint_set(cycle.snapshot, lambda taints: len(untolerated(bearing, taints, ("PreferNoSchedule",))))
+        return normalise(count.astype(np.float64), cycle.feasible, reverse=True)
