@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -93,20 +94,9 @@ def _node(schema: Mapping[str, Any], go_type: str | None = None) -> Node:
     """The node of a schema in place: a reference, a list, a map or a scalar."""
     go_type = go_type or _go_type(schema)
     if ref := reference(schema):
-        node = _definition(ref)
-        node = Node(
-            type=node.type,
-            items=node.items,
-            required=node.required,
-            map_type=node.map_type,
-            format=node.format,
-            int_or_string=node.int_or_string,
-            quantity=node.quantity,
-            time=node.time,
-            preserve_unknown=node.preserve_unknown,
-            ref=ref,
-            resolve=lambda: node.fields,
-        )
+        target = _definition(ref)
+        # A shallow copy, made without resolving the target's fields: the place adds its own merge keys and flags.
+        node = replace(target, resolve=lambda: target.fields)
     else:
         kind = json_type(schema)
         node = Node(type=_TYPES.get(kind, "any"), format=schema.get("format"))

@@ -1,0 +1,5 @@
+"""Static defaults."""
+
+from typing import Any
+
+DEFAULTS: dict[str, dict[str, Any]] = {}
