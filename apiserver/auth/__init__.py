@@ -1,0 +1,1 @@
+"""The API's own answers about identity and permission: reviews, and tokens for service accounts."""
