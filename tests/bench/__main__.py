@@ -1,0 +1,47 @@
+"""`make bench`: measure, print the table, keep the figures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.bench import api_rows, plane_rows
+from tests.bench.processes import api_server, etcd
+from tests.bench.report import keep, show
+
+
+def main() -> None:
+    """Run the parts asked for; a part that fails is told, and the rest go on."""
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("parts", nargs="*", default=["api", "etcd", "plane"], help="api (embedded store), etcd, plane (default: all)")
+    parser.add_argument("--seconds", type=int, default=5, help="how long each run of load lasts")
+    options = parser.parse_args()
+    failed = False
+    for part in options.parts:
+        try:
+            title, figures = _run(part, options.seconds)
+        except (RuntimeError, OSError) as error:
+            print(f"{part}: {error}", file=sys.stderr)
+            failed = True
+            continue
+        show(figures, title)
+        keep(figures, title)
+    sys.exit(failed)
+
+
+def _run(part: str, seconds: int) -> tuple[str, dict[str, float]]:
+    print(f"measuring {part} …", file=sys.stderr)
+    if part == "api":
+        with api_server() as server:
+            return "API server on the embedded store", api_rows.measure(server, seconds)
+    if part == "etcd":
+        with etcd() as url, api_server(f"--etcd-servers={url}") as server:
+            return "API server on etcd", api_rows.measure(server, seconds)
+    if part == "plane":
+        with api_server() as server:
+            return "control plane with 20 simulated nodes", plane_rows.measure(server)
+    raise RuntimeError(f"there is no part called {part}")
+
+
+if __name__ == "__main__":
+    main()
