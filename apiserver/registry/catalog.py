@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from apiserver.context import Obj
@@ -25,7 +25,6 @@ class Table(Protocol):
         """The cells of one object; `now` is the wall clock in seconds."""
 
 
-@dataclass(slots=True, eq=False)
 class Served:
     """One resource in one version, with all that its requests need.
 
@@ -35,29 +34,57 @@ class Served:
     webhook) convert where objects are written and read.
     """
 
-    resource: Resource
-    node: Node
-    decoder: Decoder
-    strategy: Strategy = DEFAULT
-    hub: Served | None = None
-    to_hub: Callable[[Obj], Obj] | None = None
-    from_hub: Callable[[Obj], Obj] | None = None
-    to_storage: Callable[[Obj], Awaitable[Obj]] | None = None
-    """Request version → storage version; None where they are one."""
-    from_storage: Callable[[Sequence[Obj]], Awaitable[list[Obj]]] | None = None
-    """Objects as stored, in whatever version → request version, pruned and defaulted. Gets private copies."""
-    reads_raw: Callable[[bytes], bool] | None = None
-    """Whether an object's stored bytes may be served as they are; None: always where there is no conversion."""
-    table: Table | None = None
-    unavailable: str = ""
-    """A message: requests are answered 503 (a CRD that is not ready, a remote group that is down)."""
-    status_only: bool = field(default=True)
-    raw_prefix: bytes = field(init=False)
-    """How the JSON of every object in this version starts: `{"kind":"Pod","apiVersion":"v1",`."""
+    def __init__(
+        self,
+        resource: Resource,
+        node: Node | Callable[[], Node],
+        decoder: Decoder | None = None,
+        strategy: Strategy = DEFAULT,
+        *,
+        hub: Served | None = None,
+        to_hub: Callable[[Obj], Obj] | None = None,
+        from_hub: Callable[[Obj], Obj] | None = None,
+        to_storage: Callable[[Obj], Awaitable[Obj]] | None = None,
+        from_storage: Callable[[Sequence[Obj]], Awaitable[list[Obj]]] | None = None,
+        reads_raw: Callable[[bytes], bool] | None = None,
+        table: Table | None = None,
+        unavailable: str = "",
+        warning: str = "",
+    ) -> None:
+        self.resource = resource
+        self._node = node
+        self._decoder = decoder
+        self.strategy = strategy
+        self.hub = hub
+        self.to_hub = to_hub
+        self.from_hub = from_hub
+        self.to_storage = to_storage
+        """Request version → storage version; None where they are one."""
+        self.from_storage = from_storage
+        """Objects as stored, in whatever version → request version, pruned and defaulted. Gets private copies."""
+        self.reads_raw = reads_raw
+        """Whether an object's stored bytes may be served as they are; None: never where there is a `from_storage`, else always."""
+        self.table = table
+        self.unavailable = unavailable
+        """A message: requests are answered 503 (a CRD that is not ready, a remote group that is down)."""
+        self.warning = warning
+        """A Warning for every request (deprecated versions)."""
+        self.raw_prefix = f'{{"kind":"{resource.kind}","apiVersion":"{resource.api_version}",'.encode()
+        """How the JSON of every object in this version starts."""
 
-    def __post_init__(self) -> None:
-        r = self.resource
-        self.raw_prefix = f'{{"kind":"{r.kind}","apiVersion":"{r.api_version}",'.encode()
+    @cached_property
+    def node(self) -> Node:
+        """The type; given, or made on first use."""
+        return self._node() if callable(self._node) else self._node
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        """The decoder; given, or compiled on first use."""
+        if self._decoder is not None:
+            return self._decoder
+        from kubepy.api.schema import decoder_for
+
+        return decoder_for(self.node)
 
     @property
     def work(self) -> Served:

@@ -1,0 +1,154 @@
+"""Request bodies: media type, parsing, and decoding into the kind that a resource serves, with upstream's texts. Pure but for warnings.
+
+Upstream: apiserver pkg/endpoints/handlers (create.go, update.go, rest.go), apimachinery pkg/runtime/serializer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from apiserver.context import Context, Obj
+from apiserver.registry.catalog import Catalog, Served
+from apiserver.rest import gojson
+from apiserver.rest.negotiate import JSON, PROTOBUF, YAML
+from kubepy.api import errors
+from kubepy.api.schema import DecodeError
+
+MEDIA = (JSON, YAML, PROTOBUF)
+_ACCEPTED = "the body of the request was in an unknown format - accepted media types include: "
+_NOT_AN_OBJECT = (
+    r"json: cannot unmarshal {} into Go value of type struct "
+    r'{{ APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }}'
+)
+_SCHEME = "pkg/api/legacyscheme/scheme.go:30"
+
+
+class Unreadable(Exception):
+    """The body is not what its media type says."""
+
+
+def media_type(header: bytes, accepted: tuple[str, ...] = MEDIA) -> str:
+    """The body's media type, JSON where none is named; raises UnsupportedMediaType."""
+    if not header or header == b"application/json":
+        return JSON
+    text, _, params = header.decode("latin-1").partition(";")
+    media = text.strip().lower()
+    if media in accepted and all("=" in p for p in params.split(";") if p.strip()) and not params.strip().startswith(";"):
+        return media
+    raise errors.UnsupportedMediaType(_ACCEPTED + ", ".join(accepted))
+
+
+def parse(body: bytes, media: str, *, strict: bool) -> tuple[Any, list[str]]:
+    """(the value, strict decoding complaints); raises Unreadable."""
+    if media == PROTOBUF:
+        if body[:4] != b"k8s\x00":
+            raise Unreadable("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
+        raise errors.UnsupportedMediaType(_ACCEPTED + f"{JSON}, {YAML}")
+    if media == YAML:
+        try:
+            value, doubled = gojson.load_yaml(body)
+        except gojson.YamlProblem as e:
+            raise Unreadable(f"couldn't get version/kind; json parse error: {e}") from None
+        return value, (["yaml: unmarshal errors:\n  " + "\n  ".join(doubled)] if doubled and strict else [])
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        text = gojson.problem(body)
+        if not text:
+            # Valid for Go, not for orjson: lone surrogates and invalid UTF-8 become U+FFFD, as there.
+            return _lenient(body), []
+        raise Unreadable(f"couldn't get version/kind; json parse error: {text}") from None
+    if not strict or not isinstance(value, dict) or len(orjson.dumps(value)) == len(body.rstrip()):
+        return value, []
+    return value, [f'duplicate field "{path}"' for path in gojson.duplicates(body)]
+
+
+def _lenient(body: bytes) -> Any:
+    import json
+
+    value = json.loads(body.decode("utf-8", "replace"))
+    return orjson.loads(json.dumps(value).encode("utf-8", "replace").replace(b"\\ud800", b"\\ufffd"))
+
+
+def _shown(body: bytes) -> str:
+    if not body:
+        return "<empty>"
+    cut = " ..." if len(body) > 30 else ""
+    if body[:1] == b"{":
+        return body[:30].decode("utf-8", "replace") + cut
+    return body[:30].hex() + cut
+
+
+_GO_KIND = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+
+
+def object_of(body: bytes, media: str, served: Served, kind: str, *, strict: bool) -> tuple[Obj, list[str]]:
+    """The body as an object, with kind and apiVersion filled in where missing; raises BadRequest. `kind` is what is expected."""
+    try:
+        value, complaints = parse(body, media, strict=strict)
+        if value is None and not served.resource.custom:
+            value = {}
+        if not isinstance(value, dict):
+            text = _NOT_AN_OBJECT.format(_GO_KIND.get(type(value), "null"))
+            raise Unreadable(f"couldn't get version/kind; json parse error: {text}")
+        if served.resource.custom and not value.get("kind"):
+            raise Unreadable(f"Object 'Kind' is missing in '{body.decode('utf-8', 'replace')}'")
+    except Unreadable as e:
+        raise errors.BadRequest(f"the object provided is unrecognized (must be of type {kind}): {e} ({_shown(body)})") from None
+    return value, complaints
+
+
+def check_kind(obj: Obj, kind: str, api_version: str, catalog: Catalog) -> None:
+    """Fill in kind and apiVersion; raises BadRequest when the object is of another kind."""
+    given_kind, given_version = obj.get("kind") or kind, obj.get("apiVersion") or api_version
+    if given_kind == kind and given_version == api_version:
+        obj["kind"], obj["apiVersion"] = kind, api_version
+        return
+    group, _, version = given_version.rpartition("/")
+    want_group, _, _ = api_version.rpartition("/")
+    known = catalog.by_kind(given_version, given_kind)
+    if known is None and given_kind != kind:
+        text = f'no kind "{given_kind}" is registered for version "{given_version}" in scheme "{_SCHEME}"'
+        raise errors.BadRequest(f'{given_kind} in version "{version}" cannot be handled as a {kind}: {text}')
+    if given_version != api_version:
+        raise errors.BadRequest(
+            f"the API version in the data ({given_version}) does not match the expected API version ({api_version})"
+        )
+    short, want = group.split(".")[0], want_group.split(".")[0]
+    text = f"converting ({short + version if short else version}.{given_kind}) to ({want}.{kind}): unknown conversion"
+    raise errors.BadRequest(f'{given_kind} in version "{version}" cannot be handled as a {kind}: {text}')
+
+
+def decode(ctx: Context, served: Served, obj: Obj, complaints: list[str]) -> Obj:
+    """Structural decoding and defaults in the request's version; unknown and duplicate fields warn or fail as asked. Raises BadRequest."""
+    r = served.resource
+    try:
+        decoded = served.decoder.decode(obj)
+    except DecodeError as e:
+        raise errors.BadRequest(f'{r.kind} in version "{r.version}" cannot be handled as a {r.kind}: {e}') from None
+    report(ctx, r.kind, r.version, complaints + [f'unknown field "{path}"' for path in decoded.unknown])
+    out: Obj = decoded.obj
+    served.strategy.default(out)
+    return out
+
+
+def report(ctx: Context, kind: str, version: str, complaints: list[str]) -> None:
+    """Strict decoding complaints: warnings, or with fieldValidation=Strict a refusal."""
+    if not complaints or ctx.field_validation == "Ignore":
+        return
+    if ctx.field_validation == "Strict":
+        text = ", ".join(complaints)
+        raise errors.BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {text}')
+    for c in complaints:
+        for line in yaml_lines(c):
+            ctx.warn(line)
+
+
+def yaml_lines(complaint: str) -> list[str]:
+    """A YAML complaint as one warning a line."""
+    for prefix in ("error converting YAML to JSON: yaml: unmarshal errors:\n", "yaml: unmarshal errors:\n"):
+        if complaint.startswith(prefix):
+            return [line.strip() for line in complaint[len(prefix) :].split("\n") if line.strip()]
+    return [complaint]

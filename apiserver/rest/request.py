@@ -1,0 +1,136 @@
+"""One HTTP request as the verbs see it, and how it is answered. Knows nothing of registries."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from apiserver.context import Context, Obj, RequestInfo
+from apiserver.rest import negotiate, params
+from apiserver.rest.negotiate import JSON, PLAIN, YAML, Accept
+from kubepy.api import errors
+from kubepy.runtime.serving import Exchange
+
+MAX_BODY = 3 * 1024 * 1024
+"""Bytes of a request body (upstream's MaxRequestBodyBytes)."""
+GZIP_FROM = 128 * 1024
+
+_PLAIN_HEAD = b"cache-control: no-cache, private\r\ncontent-type: application/json\r\n"
+
+
+class Request:
+    """What was asked and by whom. `query` is parsed on first use."""
+
+    __slots__ = ("_query", "accept", "audit_id", "ctx", "exchange", "headers", "info", "method", "path", "query_string", "scope")
+
+    def __init__(self, scope: Mapping[str, Any], exchange: Exchange, info: RequestInfo) -> None:
+        self.scope = scope
+        self.exchange = exchange
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query_string: bytes = scope["query_string"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.info = info
+        self.ctx: Context = None  # type: ignore[assignment]  # set once the user is known
+        self.accept: Accept = PLAIN
+        self.audit_id = b""
+        self._query: dict[str, list[str]] | None = None
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """The query parameters."""
+        if self._query is None:
+            self._query = params.parse(self.query_string)
+        return self._query
+
+    async def body(self, limit: int = MAX_BODY) -> bytes:
+        """The whole body; raises RequestEntityTooLarge."""
+        data = await self.exchange.body_bytes(limit)
+        if data is None:
+            raise errors.RequestEntityTooLarge(f"Request entity too large: limit is {limit}")
+        return data
+
+    # -- answers
+
+    def head(self, content_type: str = JSON) -> bytes:
+        """Header lines of an answer, without length."""
+        audit = b"audit-id: %b\r\n" % (self.audit_id or _audit_id())
+        ctx = self.ctx
+        if content_type is JSON and (ctx is None or not ctx.warnings):
+            return audit + _PLAIN_HEAD
+        lines = [audit, b"cache-control: no-cache, private\r\ncontent-type: ", content_type.encode(), b"\r\n"]
+        if ctx is not None:
+            lines += [b'warning: 299 - "%b"\r\n' % _quoted(w) for w in ctx.warnings]
+        return b"".join(lines)
+
+    def send(self, status: int, body: bytes, content_type: str = JSON, extra: bytes = b"") -> None:
+        """Answer with these bytes as they are."""
+        self.exchange.respond(status, self.head(content_type) + extra, body)
+
+    async def json(self, status: int, body: bytes) -> None:
+        """Answer with a JSON document in the form the client accepts: indented, as YAML, compressed."""
+        accept = self.accept
+        extra = b""
+        if accept.media == YAML:
+            self.send(status, to_yaml(orjson.loads(body)), YAML)
+            return
+        if accept.pretty or (not self._plain_agent() and negotiate.wants_pretty(self.query_string, self.headers.get(b"user-agent", b""))):
+            body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
+        if len(body) > GZIP_FROM and b"gzip" in self.headers.get(b"accept-encoding", b""):
+            body = await asyncio.to_thread(_gzip, body)
+            extra = b"content-encoding: gzip\r\nvary: Accept-Encoding\r\n"
+        self.send(status, body, JSON, extra)
+
+    def _plain_agent(self) -> bool:
+        agent = self.headers.get(b"user-agent", b"")
+        return b"pretty" not in self.query_string and not agent.startswith((b"curl", b"Wget", b"Mozilla/5.0"))
+
+    async def object(self, status: int, obj: Obj) -> None:
+        """Answer with an object, in the form the client accepts."""
+        await self.json(status, orjson.dumps(obj))
+
+    async def error(self, error: errors.StatusError) -> None:
+        """Answer with a metav1.Status."""
+        status = error.status()
+        extra = b"".join(f"{k.lower()}: {v}\r\n".encode("latin-1", "replace") for k, v in error.headers)
+        try:
+            accept = negotiate.negotiate(self.headers.get(b"accept", b""))
+        except errors.StatusError:
+            # The client accepts nothing we have: the error itself still reaches it, indented.
+            self.send(error.status_code, orjson.dumps(status, option=orjson.OPT_INDENT_2), JSON, extra)
+            return
+        if accept.media == YAML:
+            self.send(error.status_code, to_yaml(status), YAML, extra)
+            return
+        pretty = accept.pretty or negotiate.wants_pretty(self.query_string, self.headers.get(b"user-agent", b""))
+        data = orjson.dumps(status, option=orjson.OPT_INDENT_2) if pretty else orjson.dumps(status) + b"\n"
+        self.send(error.status_code, data, JSON, extra)
+
+
+def _audit_id() -> bytes:
+    h = os.urandom(16).hex()
+    return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-a{h[17:20]}-{h[20:]}".encode()
+
+
+def _quoted(text: str) -> bytes:
+    """A Warning header's text: printable ASCII stays, quotes and backslashes are escaped, control characters vanish."""
+    clean = "".join(c for c in text if c.isprintable())
+    return clean.replace("\\", "\\\\").replace('"', '\\"').encode()
+
+
+def _gzip(body: bytes) -> bytes:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return packer.compress(body) + packer.flush()
+
+
+def to_yaml(obj: Any) -> bytes:
+    """YAML as sigs.k8s.io/yaml writes it: keys sorted, block style, long strings folded at 80."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return yaml.dump(obj, Dumper=dumper, default_flow_style=False, sort_keys=True, allow_unicode=True, width=80).encode()  # type: ignore[no-any-return]

@@ -1,0 +1,39 @@
+"""POST on a collection: decode, own, store."""
+
+from __future__ import annotations
+
+from apiserver.context import Obj
+from apiserver.registry import objectmeta
+from apiserver.registry.catalog import Served
+from apiserver.rest import body, mutation, output, params
+from apiserver.rest.api import Api
+from apiserver.rest.request import Request
+
+
+async def create(api: Api, req: Request, served: Served) -> None:
+    """Store the object in the body; answer 201 with it."""
+    ctx, resource = req.ctx, served.resource
+    media = body.media_type(req.headers.get(b"content-type", b""))
+    data = await req.body()
+    options = params.write_options(req.query, "CreateOptions")
+    mutation.apply_options(ctx, options)
+    obj = read(api, req, served, data, media)
+    if req.accept.transform:
+        output.check_transform(req, served, is_list=False)
+    meta = obj.setdefault("metadata", {})
+    objectmeta.wipe_system_fields(meta)
+    objectmeta.match_namespace(obj, req.info.namespace if resource.namespaced else "")
+    objectmeta.dedup_owner_references(ctx, meta, after_admission=False)
+    mutation.own(api.ownership.of(served), None, obj, ctx.field_manager)
+    work = obj if served.to_hub is None else served.to_hub(obj)
+    written = await api.registry.create(ctx, served.work, req.info.namespace, work, options=options)
+    await output.send_written(req, served, 201, written)
+
+
+def read(api: Api, req: Request, served: Served, data: bytes, media: str) -> Obj:
+    """The decoded and defaulted object of a body, in the served version. Raises BadRequest."""
+    resource, ctx = served.resource, req.ctx
+    strict = ctx.field_validation != "Ignore"
+    obj, complaints = body.object_of(data, media, served, resource.kind, strict=strict)
+    body.check_kind(obj, resource.kind, resource.api_version, api.catalog)
+    return body.decode(ctx, served, obj, complaints)

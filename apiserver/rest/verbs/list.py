@@ -1,0 +1,247 @@
+"""LIST: from the cache, or from the store's history where an older state is asked for; selectors, pages, Tables.
+
+Upstream: apiserver pkg/endpoints/handlers/get.go, pkg/storage/cacher, pkg/storage/etcd3/store.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from apiserver.context import Obj
+from apiserver.registry.catalog import Served
+from apiserver.registry.store import Registry
+from apiserver.rest import continuation, output, params, selection
+from apiserver.rest.request import Request
+from apiserver.rest.selection import Selection
+from apiserver.rest.verbs.get import parse_version
+from apiserver.storage import interface
+from apiserver.storage.cacher import Entry
+from kubepy.api import errors
+
+_CHUNK = 500
+_EXPIRED_PAGE = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue "
+    "parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided "
+    "token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was "
+    "returned and now may show up in the list."
+)
+
+
+@dataclass(slots=True)
+class Page:
+    """What a list holds: the entries, as of `revision`; where to go on, and how many are left (None: not known)."""
+
+    entries: Sequence[Entry]
+    revision: int
+    token: str = ""
+    remaining: int | None = None
+
+    @property
+    def meta(self) -> Obj:
+        """metav1.ListMeta."""
+        out: Obj = {"resourceVersion": str(self.revision)}
+        if self.token:
+            out["continue"] = self.token
+            if self.remaining:
+                out["remainingItemCount"] = self.remaining
+        return out
+
+
+async def list_(registry: Registry, req: Request, served: Served) -> None:
+    """Answer with the List."""
+    options = params.list_options(req.query) if req.query_string else params.ListOptions()
+    params.check_list(options)
+    if req.accept.transform:
+        output.check_transform(req, served, is_list=True)
+    namespace = req.info.namespace or None
+    chosen = selection.select(served, options.label_selector, options.field_selector)
+    cacher = registry.cacher
+    resource = served.resource
+    plain = chosen.matches is None and not options.limit and not options.token and options.match != params.EXACT
+    if plain and not req.accept.transform and output.is_raw(served):
+        await _ready(registry, options)
+        # One value joined and remembered by the cache until anything under the prefix changes.
+        if resource.custom:
+            items = cacher.joined(resource.storage_prefix, namespace, "raw", _whole)
+        else:
+            items = cacher.joined(resource.storage_prefix, namespace, "item", _item)
+        kind = f'{{"kind":"{resource.list_kind}","apiVersion":"{resource.api_version}","metadata":{{"resourceVersion":"'
+        await req.json(200, b"".join((kind.encode(), str(cacher.revision).encode(), b'"},"items":[', items, b"]}\n")))
+        return
+    page = await read(registry, served, namespace, options, chosen)
+    await req.json(200, await render(req, served, page))
+
+
+def _item(entry: Entry) -> bytes:
+    return entry.item
+
+
+def _whole(entry: Entry) -> bytes:
+    return entry.raw
+
+
+async def render(req: Request, served: Served, page: Page) -> bytes:
+    """A page as the document that the request asks for."""
+    resource = served.resource
+    accept = req.accept
+    if accept.transform == "Table":
+        objs = await output.objects(served, page.entries)
+        return orjson.dumps(output.table(served, objs, page.meta, output.include_object(req), accept.version))
+    if accept.transform:
+        objs = await output.objects(served, page.entries)
+        out = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{accept.version}", "metadata": page.meta}
+        return orjson.dumps({**out, "items": [output.partial(o, accept.version) for o in objs]})
+    head = orjson.dumps({"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": page.meta})[:-1]
+    if output.is_raw(served):
+        items = b",".join([e.raw if resource.custom else e.item for e in page.entries])
+    else:
+        objs = await output.objects(served, page.entries)
+        if not resource.custom:
+            objs = [{k: v for k, v in o.items() if k not in ("kind", "apiVersion")} for o in objs]
+        items = orjson.dumps(objs)[1:-1]
+    return b"".join((head, b',"items":[', items, b"]}\n"))
+
+
+async def _ready(registry: Registry, options: params.ListOptions) -> None:
+    if not options.version:
+        await registry.cacher.fresh()
+    elif options.version != "0":
+        await registry.cacher.wait_for(parse_version(options.version))
+
+
+async def read(
+    registry: Registry, served: Served, namespace: str | None, options: params.ListOptions, chosen: Selection
+) -> Page:
+    """The page of a collection that the options ask for. Raises BadRequest, Gone, Timeout."""
+    cacher = registry.cacher
+    prefix = served.resource.storage_prefix
+    limit = max(options.limit, 0)
+    if options.token:
+        if options.version not in ("", "0"):
+            raise errors.BadRequest("specifying resource version is not allowed when using continue")
+        revision, start = continuation.decode(options.token)
+        after = _absolute(served, namespace, start)
+        await cacher.fresh()
+        if revision < 0 or cacher.generation(prefix) <= revision:
+            at = cacher.revision if revision < 0 else revision
+            return _cached(registry, served, namespace, after, limit, chosen, at)
+        return await _historic(registry, served, namespace, after, limit, chosen, revision)
+    if options.version == "0" and options.match != params.EXACT:
+        return _cached(registry, served, namespace, "", 0, chosen, cacher.revision)
+    exact = options.match == params.EXACT or (limit and options.version and not options.match)
+    if exact and options.version:
+        revision = parse_version(options.version)
+        return await _historic(registry, served, namespace, "", limit, chosen, revision)
+    await _ready(registry, options)
+    return _cached(registry, served, namespace, "", limit, chosen, cacher.revision)
+
+
+def _scope_prefix(served: Served, namespace: str | None) -> str:
+    prefix = served.resource.storage_prefix
+    return f"{prefix}{namespace}/" if namespace and served.resource.namespaced else prefix
+
+
+def _absolute(served: Served, namespace: str | None, start: str) -> str:
+    return _scope_prefix(served, namespace) + start
+
+
+def _cached(
+    registry: Registry, served: Served, namespace: str | None, after: str, limit: int, chosen: Selection, revision: int
+) -> Page:
+    cacher = registry.cacher
+    resource = served.resource
+    prefix = resource.storage_prefix
+    scope = _scope_prefix(served, namespace)
+    if chosen.matches is None:
+        if not limit:
+            if not after:
+                return Page(cacher.list(prefix, namespace), revision)
+            entries, _ = cacher.page(prefix, namespace, after, 0)
+            return Page(entries, revision)
+        entries, remaining = cacher.page(prefix, namespace, after, limit)
+        if not remaining:
+            return Page(entries, revision)
+        return Page(entries, revision, continuation.encode(revision, entries[-1].key[len(scope) :]), remaining)
+    if chosen.name is not None and (namespace or not resource.namespaced):
+        entry = cacher.get(prefix, resource.key(namespace, chosen.name))
+        found = [entry] if entry is not None and chosen.matches(entry) and entry.key > after else []
+        return Page(found, revision)
+    candidates: Sequence[Entry]
+    if chosen.index is not None:
+        field, value = chosen.index
+        cacher.add_index(prefix, field, selection.index_key(served, field))
+        candidates = cacher.by_index(prefix, field, value)
+        if namespace:
+            candidates = [e for e in candidates if e.namespace == namespace]
+    else:
+        candidates = cacher.list(prefix, namespace)
+    matches = chosen.matches
+    if not limit:
+        return Page([e for e in candidates if matches(e) and (not after or e.key > after)], revision)
+    out: list[Entry] = []
+    for e in candidates:
+        if after and e.key <= after:
+            continue
+        if matches(e):
+            if len(out) == limit:
+                return Page(out, revision, continuation.encode(revision, out[-1].key[len(scope) :]))
+            out.append(e)
+    return Page(out, revision)
+
+
+async def _historic(
+    registry: Registry, served: Served, namespace: str | None, after: str, limit: int, chosen: Selection, revision: int
+) -> Page:
+    """From the store, as of `revision`, unless nothing has changed since."""
+    cacher = registry.cacher
+    scope = _scope_prefix(served, namespace)
+    out: list[Entry] = []
+    first = not after
+    while True:
+        try:
+            part = await registry.storage.range(
+                scope, after=after, limit=(limit - len(out) if chosen.matches is None else max(limit, _CHUNK)) if limit else 0,
+                revision=revision,
+            )  # fmt: skip
+        except interface.Compacted:
+            if first:
+                raise errors.Gone("The resourceVersion for the provided list is too old.", reason="Expired") from None
+            raise _expired(after[len(scope) :]) from None
+        except interface.FutureRevision as e:
+            raise too_large(revision, e.current) from None
+        for kv in part.items:
+            after = kv.key
+            entry = cacher.entry(kv)
+            if chosen.matches is None or chosen.matches(entry):
+                if limit and len(out) == limit:
+                    return Page(out, revision, continuation.encode(revision, out[-1].key[len(scope) :]))
+                out.append(entry)
+        if not part.remaining or not part.items:
+            return Page(out, revision)
+        if limit and len(out) == limit and chosen.matches is None:
+            return Page(out, revision, continuation.encode(revision, after[len(scope) :]), part.remaining)
+
+
+def _expired(start: str) -> errors.Gone:
+    error = errors.Gone(_EXPIRED_PAGE)
+    token = continuation.encode(-1, start)
+
+    class WithToken(errors.Gone):
+        def status(self) -> Obj:
+            out = super().status()
+            out["metadata"] = {"continue": token}
+            return out
+
+    return WithToken(error.message)
+
+
+def too_large(revision: int, current: int) -> errors.Timeout:
+    """A resourceVersion from the future."""
+    return errors.Timeout(
+        f"Too large resource version: {revision}, current: {current}",
+        details={"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1},
+        headers=(("Retry-After", "1"),),
+    )

@@ -1,0 +1,179 @@
+"""PATCH: JSON patch, merge patch, strategic merge patch and server-side apply, on objects and subresources.
+
+Upstream: apiserver pkg/endpoints/handlers/patch.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from apiserver.context import Obj
+from apiserver.registry import objectmeta
+from apiserver.registry.catalog import Served
+from apiserver.rest import gojson, mutation, output, params
+from apiserver.rest.api import Api
+from apiserver.rest.request import Request
+from apiserver.rest.verbs.update import authorize_create
+from kubepy.api import errors
+from kubepy.api.patch import json as json_patch
+from kubepy.api.patch.errors import go_print
+from kubepy.api.patch.merge import apply_merge_patch
+from kubepy.api.patch.strategic import apply_strategic_patch
+from kubepy.api.schema import DecodeError, Node
+
+JSON_PATCH = "application/json-patch+json"
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+_BUILT_IN = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
+_CUSTOM = (JSON_PATCH, MERGE, APPLY)
+
+
+def patch_type(req: Request, *, custom: bool) -> str:
+    """The kind of patch by Content-Type; raises UnsupportedMediaType."""
+    given = req.headers.get(b"content-type", b"").split(b";", 1)[0].strip().decode("latin-1")
+    if custom:
+        if given not in _CUSTOM:
+            raise errors.UnsupportedMediaType(
+                f"the body of the request was in an unknown format - accepted media types include: {', '.join(_CUSTOM)}"
+            )
+    elif given not in _BUILT_IN:
+        raise errors.UnsupportedMediaType("415: Unsupported Media Type", details={})
+    return given
+
+
+async def patch(api: Api, req: Request, served: Served, subresource: str = "") -> None:
+    """Change the object as the patch in the body says; answer 200 with it, or 201 where apply created it."""
+    ctx, resource, info = req.ctx, served.resource, req.info
+    kind = patch_type(req, custom=resource.custom)
+    if req.accept.transform:
+        output.check_transform(req, served, is_list=False)
+    data = await req.body()
+    options = params.write_options(req.query, "PatchOptions", apply=kind == APPLY)
+    mutation.apply_options(ctx, options)
+    fields = api.ownership.of(served, subresource)
+    namespace = info.namespace if resource.namespaced else ""
+    change = patcher(req, kind, data, served.node)
+
+    def transform(old: Obj | None) -> Obj:
+        live = old if old is None or served.from_hub is None else served.from_hub(old)
+        if kind == APPLY:
+            if live is None:
+                authorize_create(api, req)
+            merged = fields.on_apply(live, change(live), options["fieldManager"], objectmeta.timestamp(), force=bool(options.get("force")))
+            new = _decoded(req, served, merged, None, merged)
+        else:
+            if live is None:
+                raise errors.NotFound.of(resource.group, resource.plural, info.name)
+            patched = change(live)
+            new = _decoded(req, served, patched, data if kind == STRATEGIC else None, patched)
+            mutation.own(fields, live, new, ctx.field_manager)
+        if live is None and new["metadata"].get("uid"):
+            text = f"uid mismatch: the provided object specified uid {new['metadata']['uid']}, and no existing object was found"
+            raise errors.Conflict.of(resource.group, resource.plural, info.name, text)
+        objectmeta.match_namespace(new, namespace)
+        mutation.check_name(new, info.name, namespace)
+        return new if served.to_hub is None else served.to_hub(new)
+
+    written = await api.registry.update(
+        ctx,
+        served.work,
+        namespace,
+        info.name,
+        transform,
+        subresource=subresource,
+        options=options,
+        strategy=mutation.strategy_of(served, subresource),
+        allow_create=kind == APPLY,
+    )
+    await output.send_written(req, served, 201 if written.created else 200, written)
+
+
+def patcher(req: Request, kind: str, data: bytes, node: Node) -> Callable[[Obj | None], Obj]:
+    """live object → patched object (for apply: the configuration itself). Syntax errors are raised at once, as BadRequest."""
+    if kind == APPLY:
+        return _configuration(req, data)
+    strict = req.ctx.field_validation != "Ignore"
+    try:
+        parsed: Any = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        text = gojson.problem(data)
+        raise errors.BadRequest(f"error decoding patch: {text}" if strict and kind != STRATEGIC else text) from None
+    complaints: list[str] = []
+    if strict and len(orjson.dumps(parsed)) != len(data.rstrip()):
+        complaints = [f'duplicate field "{p}"' for p in gojson.duplicates(data)]
+    if kind == JSON_PATCH:
+        if strict:
+            complaints = [f"json patch {c}" for c in complaints + json_patch.strict_errors(parsed)]
+        _report(req, complaints, parsed)
+        json_patch.check(parsed)
+        return lambda live: json_patch.apply_json_patch(live, parsed)  # type: ignore[no-any-return]
+    if not isinstance(parsed, dict):
+        go = {list: "array", str: "string", bool: "bool"}.get(type(parsed), "number")
+        if parsed is not None:
+            text = f"json: cannot unmarshal {go} into Go value of type map[string]interface {{}}"
+            raise errors.BadRequest(f"error decoding patch: {text}" if strict and kind == MERGE else text)
+    _report(req, complaints, parsed)
+    if kind == MERGE:
+        return lambda live: apply_merge_patch(live, parsed)  # type: ignore[no-any-return]
+    return lambda live: apply_strategic_patch(live, parsed or {}, node)  # type: ignore[no-any-return]
+
+
+def _configuration(req: Request, data: bytes) -> Callable[[Obj | None], Obj]:
+    try:
+        config, doubled = gojson.load_yaml(data)
+    except gojson.YamlProblem as e:
+        raise errors.BadRequest(f"error decoding YAML: {e}") from None
+    if not isinstance(config, dict):
+        config = {}
+    if doubled and req.ctx.field_validation == "Strict":
+        text = "error converting YAML to JSON: yaml: unmarshal errors:\n  " + "\n  ".join(doubled)
+        raise errors.BadRequest(f"error strict decoding patch: {text}")
+    if req.ctx.field_validation == "Warn":
+        for line in doubled:
+            req.ctx.warn(line)
+    return lambda _live: config
+
+
+def _report(req: Request, complaints: list[str], shown: Any) -> None:
+    if not complaints:
+        return
+    if req.ctx.field_validation == "Strict":
+        raise _refused(orjson.dumps(shown).decode(), f"strict decoding error: {', '.join(complaints)}")
+    for c in complaints:
+        req.ctx.warn(c)
+
+
+def _refused(shown: str, text: str) -> errors.Invalid:
+    return errors.Invalid.of("", "", "", [errors.invalid("patch", shown, text)])
+
+
+def _decoded(req: Request, served: Served, patched: Obj, strategic: bytes | None, shown: Obj) -> Obj:
+    """The patched object decoded and defaulted; raises Invalid about the patch."""
+    ctx, resource = req.ctx, served.resource
+
+    def show() -> str:
+        return go_print(orjson.loads(strategic)) if strategic is not None else orjson.dumps(shown).decode()
+
+    if patched.get("kind") != resource.kind or patched.get("apiVersion") != resource.api_version:
+        given = f"{patched.get('apiVersion', '')}, Kind={patched.get('kind', '')}"
+        raise _refused(show(), f"unable to decode: {given} is not {resource.api_version}, Kind={resource.kind}")
+    try:
+        decoded = served.decoder.decode(patched)
+    except DecodeError as e:
+        raise _refused(show(), str(e)) from None
+    complaints = [f'unknown field "{p}"' for p in decoded.unknown]
+    if complaints and ctx.field_validation != "Ignore":
+        if ctx.field_validation == "Strict":
+            raise _refused(show(), f"strict decoding error: {', '.join(complaints)}")
+        for c in complaints:
+            ctx.warn(c)
+    out: Obj = decoded.obj
+    served.strategy.default(out)
+    return out
+
+
+__all__ = ["APPLY", "JSON_PATCH", "MERGE", "STRATEGIC", "patch", "patch_type", "patcher"]
