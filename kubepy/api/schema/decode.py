@@ -23,6 +23,7 @@ Convert = Callable[[Any, list[str]], Any]
 """(JSON value, collector of unknown keys) → the normal form, or OMIT."""
 
 OMIT: Any = type("Omit", (), {"__repr__": lambda _self: "OMIT"})()
+_HEAD = ("kind", "apiVersion", "metadata")
 _LIMITS = {"int32": 2**31, "int64": 2**63}
 
 
@@ -52,7 +53,10 @@ class Decoder:
         if obj is None:
             obj = {}
         seen: list[str] = []
-        out = self.convert(obj, seen)
+        out: Obj = self.convert(obj, seen)
+        if "kind" in out:
+            head = {k: out[k] for k in _HEAD if k in out}
+            out = head | out
         return Decoded(out, unknown_fields(self.node, obj) if seen else [])
 
 
@@ -339,7 +343,7 @@ def _object(node: Node) -> Convert:
         convert = fields[name][2]
         default = defaults.get(name, MISSING)
         if default is not MISSING:
-            if isinstance(default, dict):
+            if isinstance(default, (dict, list)):
                 makers.append((name, _filled(convert, default)))
             else:
                 constants.append((name, default))
@@ -383,7 +387,7 @@ def _object(node: Node) -> Convert:
     return convert_object
 
 
-def _filled(convert: Convert, default: Obj) -> Convert:
+def _filled(convert: Convert, default: Any) -> Convert:
     def make(_value: Any, seen: list[str]) -> Any:
         return convert(default, seen)
 
