@@ -26,7 +26,7 @@ class CacheEvent:
     `initial` marks the BOOKMARK that ends the initial state (sendInitialEvents).
     """
 
-    __slots__ = ("_memo", "entry", "initial", "previous", "revision", "type")
+    __slots__ = ("_appearing", "_memo", "_vanishing", "entry", "initial", "previous", "revision", "type")
 
     def __init__(self, type: EventType, entry: Entry | None, previous: Entry | None, revision: int, initial: bool = False) -> None:
         self.type = type
@@ -35,6 +35,13 @@ class CacheEvent:
         self.revision = revision
         self.initial = initial
         self._memo: dict[Hashable, bytes] | None = None
+        self._appearing: CacheEvent | None = None
+        self._vanishing: CacheEvent | None = None
+
+    @property
+    def is_bookmark(self) -> bool:
+        """Whether it is not a change."""
+        return self.entry is None
 
     @property
     def line(self) -> bytes:
@@ -52,9 +59,24 @@ class CacheEvent:
             out = memo[variant] = render(self)
         return out
 
+    def appearing(self) -> CacheEvent:
+        """This change for a selector that matches only the new state: ADDED."""
+        if self._appearing is None:
+            self._appearing = CacheEvent(EventType.ADDED, self.entry, None, self.revision)
+        return self._appearing
+
+    def vanishing(self) -> CacheEvent:
+        """This change for a selector that matched only the old state: DELETED, with the old state at the new resourceVersion."""
+        if self._vanishing is None:
+            assert self.previous is not None
+            self._vanishing = CacheEvent(EventType.DELETED, self.previous.at(self.revision), self.previous, self.revision)
+        return self._vanishing
+
     def forget(self) -> None:
-        """Drop what `encode` remembered."""
+        """Drop what was made for watchers on demand."""
         self._memo = None
+        self._appearing = None
+        self._vanishing = None
 
     def __repr__(self) -> str:
         return f"CacheEvent({self.type}, {self.entry!r}, {self.revision})"

@@ -121,9 +121,10 @@ class Storage(Protocol):
         Raises Compacted, FutureRevision.
         """
 
-    def watch(self, prefix: str, start: int) -> AsyncIterator[Sequence[Event]]:
+    def watch(self, prefix: str, start: int, *, previous: bool = True) -> AsyncIterator[Sequence[Event]]:
         """Batches of changes with revision >= `start`, in revision order, without gap or repetition, until closed.
 
+        `previous` asks for the values before each change; who knows them anyway saves the store the work.
         Raises Compacted from the iterator when `start` is gone.
         """
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from apiserver.storage.entry import Entry
-from apiserver.storage.events import Batch, CacheEvent, EventType
+from apiserver.storage.events import Batch
 
 MAX_QUEUED = 8192
 """Events that may wait in one watcher; a reader further behind is ended (it lists again and is better off)."""
@@ -38,16 +38,17 @@ class Watcher:
     Whoever made it must close it. One reader only.
     """
 
-    __slots__ = ("_closed", "_on_close", "_queue", "_queued", "_wake", "bookmarks", "revision", "slow")
+    __slots__ = ("_closed", "_limit", "_queue", "_queued", "_since", "_wake", "bookmark_due", "on_close", "slow")
 
-    def __init__(self, revision: int, on_close: Callable[[Watcher], None], *, bookmarks: bool = False) -> None:
-        self.revision = revision
-        """Everything up to this revision has been handed to the reader: what a bookmark may say."""
-        self.bookmarks = bookmarks
+    def __init__(self, since: int, *, bookmark_due: float | None = None) -> None:
         self.slow = False
-        self._on_close = on_close
+        self.bookmark_due = bookmark_due
+        """Loop time of the next bookmark (cache only)."""
+        self.on_close: Callable[[], None] | None = None
+        self._since = since
         self._queue: deque[Batch] = deque()
         self._queued = 0
+        self._limit = MAX_QUEUED
         self._wake: asyncio.Future[None] | None = None
         self._closed = False
 
@@ -56,13 +57,24 @@ class Watcher:
         """Whether no further batch will be queued."""
         return self._closed
 
-    def deliver(self, batch: Batch) -> None:
-        """Queue a batch (cache only)."""
-        if self._closed:
-            return
+    def seed(self, batch: Batch) -> None:
+        """Queue what comes before anything live, whatever its size (cache only, before the first `deliver`)."""
         self._queue.append(batch)
         self._queued += len(batch.events)
-        if self._queued > MAX_QUEUED:
+        self._limit = MAX_QUEUED + self._queued
+
+    def deliver(self, batch: Batch) -> None:
+        """Queue a batch (cache only). Changes up to the revision the watch began at are left out."""
+        if self._closed:
+            return
+        if batch.events[0].revision <= self._since and not batch.events[0].is_bookmark:
+            later = [event for event in batch.events if event.revision > self._since]
+            if not later:
+                return
+            batch = Batch(later)
+        self._queue.append(batch)
+        self._queued += len(batch.events)
+        if self._queued > self._limit:
             self.slow = True
             self._queue.clear()
             self.close()
@@ -70,10 +82,6 @@ class Watcher:
             self._wake = None
             if not wake.done():
                 wake.set_result(None)
-
-    def bookmark(self, revision: int) -> None:
-        """Queue a BOOKMARK (cache only)."""
-        self.deliver(Batch((CacheEvent(EventType.BOOKMARK, None, None, revision),)))
 
     def pending(self) -> bool:
         """Whether a batch can be had without waiting."""
@@ -90,7 +98,6 @@ class Watcher:
             await self._wake
         batch = self._queue.popleft()
         self._queued -= len(batch.events)
-        self.revision = max(self.revision, batch.events[-1].revision)
         return batch
 
     def close(self) -> None:
@@ -98,6 +105,7 @@ class Watcher:
         if self._closed:
             return
         self._closed = True
-        self._on_close(self)
+        if self.on_close is not None:
+            self.on_close()
         if (wake := self._wake) is not None and not wake.done():
             wake.set_result(None)

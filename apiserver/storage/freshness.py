@@ -1,0 +1,88 @@
+"""How far the cache has come, and waiting for it: what makes reads from the cache linearizable."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from itertools import count
+
+from apiserver.storage.interface import Storage
+from kubepy.api.errors import Timeout
+
+FRESH_TIMEOUT = 3.0
+"""Seconds a read waits for the cache (cacher.go blockTimeout)."""
+
+
+def too_large(asked: int, current: int) -> Timeout:
+    """The answer to a resourceVersion that the store has not reached (storage.NewTooLargeResourceVersionError)."""
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    return Timeout(
+        f"Timeout: Too large resource version: {asked}, current: {current}",
+        details={"causes": [cause], "retryAfterSeconds": 1},
+        headers=(("Retry-After", "1"),),
+    )
+
+
+class Freshness:
+    """The revision reached, and who waits for a later one."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.revision = 0
+        self._storage = storage
+        self._local = hasattr(storage, "newest")
+        self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._order = count()
+        self._trip: asyncio.Task[int] | None = None
+        self._next_trip: asyncio.Task[int] | None = None
+
+    def reached(self, revision: int) -> None:
+        """The cache holds everything up to `revision`."""
+        self.revision = revision
+        waiters = self._waiters
+        while waiters and waiters[0][0] <= revision:
+            future = heapq.heappop(waiters)[2]
+            if not future.done():
+                future.set_result(None)
+
+    async def wait_for(self, revision: int, timeout: float) -> None:
+        """Wait for `reached(revision)`; raises Timeout."""
+        if revision <= self.revision:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiters, (revision, next(self._order), future))
+        try:
+            async with asyncio.timeout(timeout):
+                await future
+        except TimeoutError:
+            raise too_large(revision, self.revision) from None
+
+    async def fresh(self) -> int:
+        """Wait for the store's present revision; returns the revision reached then."""
+        if self._local:
+            newest: int = self._storage.newest  # type: ignore[attr-defined]
+        else:
+            newest = await self._newest()
+        if newest > self.revision:
+            await self.wait_for(newest, FRESH_TIMEOUT)
+        return self.revision
+
+    async def _newest(self) -> int:
+        """The store's revision from a round trip that starts after this call, shared by all who wait for one."""
+        if self._trip is None or self._trip.done():
+            task = self._trip = asyncio.ensure_future(self._storage.revision())
+        else:
+            if self._next_trip is None:
+                self._next_trip = asyncio.ensure_future(self._after(self._trip))
+            task = self._next_trip
+        return await asyncio.shield(task)
+
+    async def _after(self, trip: asyncio.Task[int]) -> int:
+        await asyncio.wait((trip,))
+        self._trip, self._next_trip = self._next_trip, None
+        return await self._storage.revision()
+
+    def close(self) -> None:
+        """Cancel what is under way."""
+        for task in (self._trip, self._next_trip):
+            if task is not None:
+                task.cancel()
