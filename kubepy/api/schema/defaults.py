@@ -6,7 +6,7 @@ empty struct", whose own defaults follow. Covered here, for every group: everyth
 Not here, because they depend on other fields, on the object's name or on the clock (they belong to the strategies):
 Container.imagePullPolicy and ImageVolumeSource.pullPolicy (tag); requests from limits, pod-level requests and limits,
 Pod.spec.enableServiceLinks and host ports under hostNetwork (Pods only, not templates); Volume without a source → emptyDir;
-ReplicationController selector and labels from the template; Job completions, parallelism, podReplacementPolicy, labels;
+ReplicationController selector and labels from the template; everything of Job (CronJob's templates have none of it);
 Deployment, DaemonSet and StatefulSet `rollingUpdate` when the type is RollingUpdate (the type and the fields inside are here);
 Service targetPort, sessionAffinityConfig, internal/externalTrafficPolicy, allocateLoadBalancerNodePorts, ingress ipMode;
 Namespace's name label; Node allocatable; LimitRange items; HPA behavior; NetworkPolicy policyTypes; RBAC Subject.apiGroup;
@@ -90,7 +90,6 @@ _BY_PACKAGE: dict[str, dict[str, dict[str, Any]]] = {
     },
     "io.k8s.api.batch.v1": {
         "CronJobSpec": {"concurrencyPolicy": "Allow", "suspend": False, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1},
-        "JobSpec": {"completionMode": "NonIndexed", "suspend": False},
         "PodFailurePolicyOnPodConditionsPattern": {"status": "True"},
     },
     "io.k8s.api.autoscaling.v1": {"HorizontalPodAutoscalerSpec": {"minReplicas": 1}},

@@ -149,7 +149,6 @@ def _fields(name: str) -> Mapping[str, Node]:
 @cache
 def _definition(name: str) -> Node:
     schema = definitions()[name]
-    short = name.rpartition(".")[2]
     node = Node(type="object", ref=name, go_type=_short(name), description=schema.get("description", ""))
     node.map_type = schema.get("x-kubernetes-map-type")
     node.required = tuple(schema.get("required", ()))
@@ -162,7 +161,7 @@ def _definition(name: str) -> Node:
     elif name == _META + "MicroTime":
         node.type, node.time = "string", "micro"
     elif name in _OPAQUE or "properties" not in schema:
-        node.type, node.preserve_unknown = ("any", True) if short != "FieldsV1" else ("object", True)
+        node.type, node.preserve_unknown = "any", True
     else:
         node.resolve = lambda: _fields(name)
     return node
