@@ -64,8 +64,8 @@ class Quantity:
     def scaled(self, scale: int) -> int:
         """The amount in 10^scale units, rounded away from zero (ScaledValue)."""
         if scale <= -9:
-            return self.nanos * 10 ** (-9 - scale)
-        rounded = -(-abs(self.nanos) // 10 ** (scale + 9))
+            return self.nanos * int(10 ** (-9 - scale))
+        rounded = -(-abs(self.nanos) // int(10 ** (scale + 9)))
         return rounded if self.nanos >= 0 else -rounded
 
     def is_zero(self) -> bool:
