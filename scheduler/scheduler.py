@@ -183,7 +183,7 @@ class Scheduler:
 
     async def _report(self, pod: PodInfo, text: str) -> None:
         present = self.pods.cache.get(pod.key) or pod.obj
-        known = next((c for c in (present.get("status") or {}).get("conditions") or [] if c["type"] == "PodScheduled"), {})
+        known: Obj = next((c for c in (present.get("status") or {}).get("conditions") or [] if c["type"] == "PodScheduled"), {})
         if (known.get("status"), known.get("reason"), known.get("message")) == ("False", "Unschedulable", text):
             return
         condition: Obj = {

@@ -6,7 +6,7 @@ Work per event is constant (per counter that a pod touches); nothing is rebuilt 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,7 @@ class Snapshot:
         """Grows when anything but pods changed: the key of what depends on nodes alone."""
         self._columns: dict[str, LabelColumn] = {}
         self._counters: dict[Any, PodCounter] = {}
+        self._counters_in: dict[str | None, list[PodCounter]] = {}
         self._free = list(range(self.capacity - 1, -1, -1))
 
     # Nodes
@@ -209,10 +210,11 @@ class Snapshot:
                 self.port_users[slot] = users
             else:
                 self.port_users.pop(slot, None)
-        for counter in self._counters.values():
-            weight = counter.matches(pod)
-            if weight:
-                counter.counts[slot] += sign * weight
+        for scope in (pod.namespace, None):
+            for counter in self._counters_in.get(scope, ()):
+                weight = counter.matches(pod)
+                if weight:
+                    counter.counts[slot] += sign * weight
 
     # Columns and counters
 
@@ -225,20 +227,21 @@ class Snapshot:
                 column.set(node.slot, node.labels.get(key))
         return column
 
-    def counter(self, key: Any, matches: Callable[[PodInfo], int]) -> PodCounter:
-        """The counter called `key`; made at first use from all bound pods, then kept up to date."""
+    def counter(self, key: Any, matches: Callable[[PodInfo], int], namespace: str | None = None) -> PodCounter:
+        """The counter called `key`; made at first use from all bound pods, then kept up to date.
+
+        `namespace` tells that only pods of that namespace can match, which spares the others the question.
+        """
         counter = self._counters.get(key)
         if counter is None:
             counter = PodCounter(matches, self.capacity)
             for node in self.nodes.values():
-                counter.counts[node.slot] = sum(matches(pod) for pod in node.pods.values())
+                counter.counts[node.slot] = sum(
+                    matches(pod) for pod in node.pods.values() if namespace is None or pod.namespace == namespace
+                )
             self._counters[key] = counter
+            self._counters_in.setdefault(namespace, []).append(counter)
         return counter
-
-    def drop_counters(self, keys: Iterable[Any]) -> None:
-        """Forget counters that nobody asks for any more."""
-        for key in keys:
-            self._counters.pop(key, None)
 
     def names(self, mask: Bools) -> list[str]:
         """The names of the nodes whose slots are set."""

@@ -9,6 +9,7 @@ from scheduler.plugins.node_name import NodeName
 from scheduler.plugins.node_ports import NodePorts
 from scheduler.plugins.node_resources import NodeResourcesBalancedAllocation, NodeResourcesFit
 from scheduler.plugins.node_unschedulable import NodeUnschedulable
+from scheduler.plugins.pod_topology_spread import PodTopologySpread
 from scheduler.plugins.taint_toleration import TaintToleration
 
 FILTERS: tuple[FilterPlugin, ...] = (
@@ -18,12 +19,14 @@ FILTERS: tuple[FilterPlugin, ...] = (
     NodeAffinity(),
     NodePorts(),
     NodeResourcesFit(),
+    PodTopologySpread(),
 )
 
 SCORES: tuple[tuple[ScorePlugin, int], ...] = (
     (TaintToleration(), 3),
     (NodeAffinity(), 2),
     (NodeResourcesFit(), 1),
+    (PodTopologySpread(), 2),
     (NodeResourcesBalancedAllocation(), 1),
     (ImageLocality(), 1),
 )
