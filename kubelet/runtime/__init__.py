@@ -1,0 +1,1 @@
+"""Container runtimes behind one interface. Only `docker/` may import the Docker client."""

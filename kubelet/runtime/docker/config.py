@@ -1,0 +1,134 @@
+"""From our specs to the JSON of Docker's container-create call. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelet.runtime.docker import naming
+from kubelet.runtime.interface import ContainerSpec, Image, Resources, Sandbox, SandboxSpec
+
+Json = dict[str, Any]
+
+LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}}
+"""Rotation as the kubelet's defaults (containerLogMaxSize, containerLogMaxFiles)."""
+SANDBOX_OOM_SCORE = -998
+_UNMASKED: Json = {"MaskedPaths": [], "ReadonlyPaths": []}
+
+
+def sandbox_config(cluster: str, node: str, image: str, network: str, spec: SandboxSpec, ip: str) -> Json:
+    """The sandbox's container: it owns network and IPC, and is published on the host's ports."""
+    host: Json = {
+        "NetworkMode": "host" if spec.host_network else network,
+        "IpcMode": "host" if spec.host_ipc else "shareable",
+        "OomScoreAdj": SANDBOX_OOM_SCORE,
+        "CpuShares": 2,
+        "LogConfig": {"Type": "none"},
+        "ReadonlyRootfs": True,
+        "SecurityOpt": ["seccomp=unconfined", "no-new-privileges"],
+        "RestartPolicy": {"Name": "no"},
+    }
+    if spec.host_pid:
+        host["PidMode"] = "host"
+    if spec.sysctls:
+        host["Sysctls"] = spec.sysctls
+    if spec.cgroup_parent:
+        host["CgroupParent"] = spec.cgroup_parent
+    config: Json = {
+        "Image": image,
+        "Labels": naming.sandbox_labels(cluster, node, spec, ip),
+        "HostConfig": host,
+    }
+    if spec.hostname and not spec.host_network:
+        config["Hostname"] = spec.hostname
+    if not spec.host_network:
+        config["NetworkingConfig"] = {"EndpointsConfig": {network: {"IPAMConfig": {"IPv4Address": ip}}}}
+        if spec.ports:
+            bindings: dict[str, list[Json]] = {}
+            for p in spec.ports:
+                bindings.setdefault(f"{p.container_port}/{p.protocol}", []).append({"HostIp": p.host_ip, "HostPort": str(p.host_port)})
+            host["PortBindings"] = bindings
+            config["ExposedPorts"] = {key: {} for key in bindings}
+    return config
+
+
+def resource_config(r: Resources) -> Json:
+    """The limits, as both create and update name them."""
+    out: Json = {"CpuShares": r.cpu_shares, "CpuQuota": r.cpu_quota, "CpuPeriod": r.cpu_period, "Memory": r.memory_limit}
+    # Equal to Memory: no swap, as on Kubernetes nodes.
+    out["MemorySwap"] = r.memory_limit
+    if r.pids_limit:
+        out["PidsLimit"] = r.pids_limit
+    return out
+
+
+def _security_options(spec: ContainerSpec) -> list[str]:
+    s = spec.security
+    out: list[str] = []
+    if s.privileged or s.seccomp == "unconfined":
+        out.append("seccomp=unconfined")
+    elif s.seccomp != "runtime/default":
+        out.append(f"seccomp={s.seccomp}")
+    if s.apparmor and not s.privileged:
+        out.append(f"apparmor={s.apparmor}")
+    if s.no_new_privileges:
+        out.append("no-new-privileges")
+    return out
+
+
+def container_config(cluster: str, node: str, sandbox: Sandbox, spec: ContainerSpec, image: Image, stop_signal: str) -> Json:
+    """A pod's container, joined to its sandbox."""
+    s = spec.security
+    host: Json = {
+        "NetworkMode": "host" if sandbox.host_network else f"container:{sandbox.id}",
+        "IpcMode": "host" if spec.host_ipc else f"container:{sandbox.id}",
+        "Mounts": [
+            {
+                "Type": "bind", "Source": m.source, "Target": m.target, "ReadOnly": m.read_only,
+                "BindOptions": {"Propagation": m.propagation},
+            }
+            for m in spec.mounts
+        ],
+        "OomScoreAdj": spec.resources.oom_score_adj,
+        "LogConfig": LOGS,
+        "RestartPolicy": {"Name": "no"},
+        "Privileged": s.privileged,
+        "ReadonlyRootfs": s.read_only_root,
+        "CapAdd": list(s.cap_add),
+        "CapDrop": list(s.cap_drop),
+        "GroupAdd": list(s.groups),
+        "SecurityOpt": _security_options(spec),
+        **resource_config(spec.resources),
+    }  # fmt: skip
+    if spec.target_id:
+        host["PidMode"] = f"container:{spec.target_id}"
+    elif spec.host_pid:
+        host["PidMode"] = "host"
+    elif spec.share_pid:
+        host["PidMode"] = f"container:{sandbox.id}"
+    if s.proc_unmasked:
+        host |= _UNMASKED
+    if spec.cgroup_parent:
+        host["CgroupParent"] = spec.cgroup_parent
+    if spec.devices:
+        host["Devices"] = [{"PathOnHost": d, "PathInContainer": d, "CgroupPermissions": "rwm"} for d in spec.devices]
+    config: Json = {
+        "Image": image.id,
+        "Labels": naming.container_labels(cluster, node, spec, sandbox.id, image.ref, stop_signal),
+        "Env": [f"{name}={value}" for name, value in spec.env],
+        "OpenStdin": spec.stdin,
+        "StdinOnce": spec.stdin and spec.stdin_once,
+        "Tty": spec.tty,
+        "HostConfig": host,
+        "Healthcheck": {"Test": ["NONE"]},
+    }
+    if spec.command is not None:
+        config["Entrypoint"] = list(spec.command)
+    if spec.args is not None:
+        config["Cmd"] = list(spec.args)
+    if spec.working_dir:
+        config["WorkingDir"] = spec.working_dir
+    if s.user:
+        config["User"] = s.user
+    if stop_signal:
+        config["StopSignal"] = stop_signal
+    return config
