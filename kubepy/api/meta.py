@@ -1,7 +1,5 @@
 """Readers of ObjectMeta in plain dicts. They never change what they are given, and what they return is shared: do not change it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

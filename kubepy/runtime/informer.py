@@ -161,6 +161,16 @@ class InformerFactory:
                 known.start()
         return known
 
+    def existing(self, resource: Resource) -> Informer | None:
+        """The informer of whole objects of all namespaces of a resource, if someone asked for it before."""
+        return self._informers.get((resource.group, resource.version, resource.plural, None, None, None, False))
+
+    def drop(self, informer: Informer) -> None:
+        """End an informer that nobody needs any more and forget it."""
+        self._informers = {key: known for key, known in self._informers.items() if known is not informer}
+        if informer._task is not None:
+            informer._task.cancel()
+
     async def start(self) -> None:
         """Begin all informers."""
         self._started = True

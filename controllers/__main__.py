@@ -1,0 +1,74 @@
+"""`python -m controllers`: the controller-manager. Composition root; holds no controller's logic."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from controllers import table
+from controllers.context import Context, Options
+from kubepy.client import Client
+from kubepy.runtime import Manager
+from kubepy.runtime.daemon import Daemon, add_bool, duration, main_of
+from kubepy.runtime.daemon import parser as daemon_parser
+
+USER_AGENT = "kube-controller-manager"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags, named as kube-controller-manager's."""
+    out = daemon_parser("kube-controller-manager", __doc__ or "", leader_election=True)
+    defaults = Options()
+    out.add_argument("--controllers", default="*", help="comma-separated: '*', names to add, '-name' to leave out")
+    out.add_argument("--kube-api-qps", type=float, default=0.0, help="requests per second to the API server; 0: no limit")
+    out.add_argument("--kube-api-burst", type=int, default=0, help="requests that may come at once under --kube-api-qps")
+    out.add_argument("--cluster-cidr", default="10.244.0.0/16", help="range of pod addresses, from which nodes get theirs")
+    out.add_argument("--service-cluster-ip-range", default="", help="ranges of Services, kept free of node ranges")
+    add_bool(out, "--allocate-node-cidrs", True, "give every node a range of --cluster-cidr")
+    out.add_argument("--use-service-account-credentials", nargs="?", const=True, default=False, help=argparse.SUPPRESS)
+    for flag, kind in (
+        ("service-account-private-key-file", Path), ("root-ca-file", Path), ("cluster-signing-cert-file", Path),
+        ("cluster-signing-key-file", Path), ("local-path-root", Path), ("node-cidr-mask-size", int), ("node-cidr-mask-size-ipv6", int),
+        ("large-cluster-size-threshold", int), ("terminated-pod-gc-threshold", int), ("node-eviction-rate", float),
+        ("secondary-node-eviction-rate", float), ("unhealthy-zone-threshold", float), ("horizontal-pod-autoscaler-tolerance", float),
+        ("cluster-signing-duration", duration), ("node-monitor-grace-period", duration), ("node-monitor-period", duration),
+        ("node-startup-grace-period", duration), ("horizontal-pod-autoscaler-sync-period", duration),
+        ("horizontal-pod-autoscaler-downscale-stabilization", duration), ("horizontal-pod-autoscaler-cpu-initialization-period", duration),
+        ("horizontal-pod-autoscaler-initial-readiness-delay", duration), ("pvclaimbinder-sync-period", duration),
+        ("attach-detach-reconcile-sync-period", duration), ("resource-quota-sync-period", duration),
+        ("legacy-service-account-token-clean-up-period", duration),
+    ):  # fmt: skip
+        out.add_argument(f"--{flag}", type=kind, default=getattr(defaults, flag.replace("-", "_")), help=" ")
+    return out
+
+
+def options(args: argparse.Namespace) -> Options:
+    """The controllers' part of the flags."""
+    values = {name: getattr(args, name) for name in Options.__dataclass_fields__ if hasattr(args, name)}
+    for name in ("cluster_cidr", "service_cluster_ip_range"):
+        values[name] = tuple(part for part in values[name].split(",") if part)
+    return Options(**values)
+
+
+def build(client: Client, manager: Manager, names: list[str], chosen: Options) -> Context:
+    """Register the named controllers with a manager."""
+    context = Context(client, manager, chosen)
+    for name in names:
+        table.load(name)(context)
+    return context
+
+
+async def run(daemon: Daemon) -> None:
+    """Register what --controllers selects and run it."""
+    args = daemon.args
+    names = table.selected([part.strip() for part in args.controllers.split(",") if part.strip()])
+    async with Client(daemon.config(), user_agent=USER_AGENT, qps=args.kube_api_qps or None, burst=args.kube_api_burst or None) as client:
+        manager = Manager(client, component=USER_AGENT, elector=daemon.elector(client))
+        daemon.health.ready_checks["informer-sync"] = lambda: None if manager.ready.is_set() else "not synced"
+        build(client, manager, names, options(args))
+        await manager.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main_of(parser, run))

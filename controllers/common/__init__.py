@@ -1,0 +1,1 @@
+"""What several controllers share: pods, adoption, expectations, batches, templates. Imports no controller."""

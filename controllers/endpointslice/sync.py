@@ -1,0 +1,185 @@
+"""The EndpointSlice controller: slices for every Service with a selector (pkg/controller/endpointslice)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controllers.common import pods, services
+from controllers.common.podcontrol import namespace_terminating
+from controllers.context import Context
+from controllers.endpointslice import plan
+from controllers.endpointslice.writer import SLICES, Writer
+from kubepy.api import meta
+from kubepy.api.errors import Conflict, StatusError
+from kubepy.runtime import Result
+from kubepy.runtime.cache import key_of
+
+Obj = dict[str, Any]
+
+CONTROLLER = "endpointslice-controller.k8s.io"
+MAX_ENDPOINTS = 100
+ZONE = "topology.kubernetes.io/zone"
+
+
+def start(ctx: Context) -> None:
+    """Register the EndpointSlice controller."""
+    _Slices(ctx)
+
+
+def by_service(piece: Obj) -> tuple[str, ...]:
+    """Index function: `namespace/service` of a slice, with its manager."""
+    labels = meta.labels(piece)
+    name, manager = labels.get(plan.NAME_LABEL), labels.get(plan.MANAGED_BY)
+    return (f"{manager}:{meta.namespace(piece)}/{name}",) if name and manager else ()
+
+
+def endpoint(pod: Obj, node: Obj | None, service: Obj, family: str) -> Obj:
+    """A pod as an endpoint (podToEndpoint)."""
+    serving, terminating = pods.is_ready(pod), meta.deleting(pod)
+    ready = bool(service["spec"].get("publishNotReadyAddresses")) or (serving and not terminating)
+    out: Obj = {
+        "addresses": services.addresses(pod, family),
+        "conditions": {"ready": ready, "serving": serving, "terminating": terminating},
+        "targetRef": services.target_ref(pod),
+    }
+    if name := pod.get("spec", {}).get("nodeName"):
+        out["nodeName"] = name
+    if node is not None and (zone := meta.labels(node).get(ZONE)):
+        out["zone"] = zone
+    if host := services.hostname(pod, service):
+        out["hostname"] = host
+    return out
+
+
+def with_hints(service: Obj, endpoints: list[Obj]) -> list[Obj]:
+    """Endpoints with the hints that spec.trafficDistribution asks for (trafficdist.go): serve the own zone, or node, first."""
+    wish = service["spec"].get("trafficDistribution")
+    if wish not in ("PreferClose", "PreferSameZone", "PreferSameNode"):
+        return endpoints
+    out = []
+    for entry in endpoints:
+        hints: Obj = {}
+        if entry["conditions"]["ready"]:
+            if entry.get("zone"):
+                hints["forZones"] = [{"name": entry["zone"]}]
+            if wish == "PreferSameNode" and entry.get("nodeName"):
+                hints["forNodes"] = [{"name": entry["nodeName"]}]
+        out.append({**entry, "hints": hints} if hints else entry)
+    return out
+
+
+class _Slices:
+    def __init__(self, ctx: Context) -> None:
+        self._recorder = ctx.recorder("endpoint-slice-controller")
+        self._services, self._pods, self._nodes = ctx.informer("services"), ctx.informer("pods"), ctx.informer("nodes")
+        self._slices = ctx.informer(SLICES)
+        self._services.cache.add_index("selector", services.by_selector)
+        self._pods.cache.add_index("label", pods.by_label)
+        self._slices.cache.add_index("service", by_service)
+        self._times = services.TriggerTimes()
+        self._writer = Writer(ctx.client)
+        self._controller = ctx.controller("endpointslice", self._sync, workers=5)
+        self._controller.watch(self._services)
+        self._controller.depends(self._pods, self._nodes, self._slices)
+        self._pods.on_event(self._pod_changed)
+        self._slices.on_event(self._slice_changed)
+
+    def _pod_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
+        namespace = meta.namespace(new)
+        if kind == "MODIFIED" and old is not None:
+            relabelled = meta.labels(old) != meta.labels(new)
+            if not relabelled and services.pod_facts(old) == services.pod_facts(new):
+                return
+            if relabelled:
+                for key in services.selecting(self._services.cache, namespace, meta.labels(old)):
+                    self._controller.enqueue(key)
+        for key in services.selecting(self._services.cache, namespace, meta.labels(new)):
+            self._controller.enqueue(key)
+
+    def _slice_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
+        for piece in (old, new) if old is not None else (new,):
+            labels = meta.labels(piece)
+            if labels.get(plan.MANAGED_BY) == CONTROLLER and (name := labels.get(plan.NAME_LABEL)):
+                key = f"{meta.namespace(piece)}/{name}"
+                if kind == "DELETED":
+                    self._writer.seen_deleted(key, piece)
+                self._controller.enqueue(key)
+
+    async def _sync(self, key: str) -> Result | None:
+        service = self._services.cache.get(key)
+        if service is None:
+            self._times.forget(key)
+            self._writer.forget(key)
+            return None
+        spec = service["spec"]
+        if spec.get("type") == "ExternalName" or not spec.get("selector") or meta.deleting(service):
+            return None
+        existing = [p for p in self._slices.cache.by_index("service", f"{CONTROLLER}:{key}") if not meta.deleting(p)]
+        if self._writer.is_stale(key, existing):
+            return Result(after=1.0)
+        members = services.selected(self._pods.cache, meta.namespace(service), spec["selector"])
+        trigger = self._times.compute(key_of(service), service, members)
+        families = spec.get("ipFamilies") or ["IPv4"]
+        whole = plan.Changes(delete=[p for p in existing if p["addressType"] not in families])
+        for family in families:
+            part = self._plan(service, members, family, [p for p in existing if p["addressType"] == family])
+            whole.create += part.create
+            whole.update += part.update
+            whole.delete += part.delete
+        whole.create = [plan.stamped(p, trigger) for p in whole.create]
+        whole.update = [plan.stamped(p, trigger) for p in whole.update]
+        try:
+            await self._writer.write(key, meta.namespace(service), whole)
+        except Conflict:
+            raise
+        except StatusError as e:
+            if namespace_terminating(e):
+                return None
+            text = f"Error updating Endpoint Slices for Service {key}: {e}"
+            self._recorder.event(service, "Warning", "FailedToUpdateEndpointSlices", text)
+            raise
+        return None
+
+    def _plan(self, service: Obj, members: list[Obj], family: str, existing: list[Obj]) -> plan.Changes:
+        headless = services.is_headless(service)
+        desired: dict[plan.Ports, list[Obj]] = {}
+        ports: dict[plan.Ports, list[Obj]] = {}
+        for pod in members:
+            if not services.has_address(pod, True) or not services.addresses(pod, family):
+                continue
+            found = self._ports(service, pod)
+            node = self._nodes.cache.get(pod.get("spec", {}).get("nodeName") or "")
+            key = plan.ports_key(found)
+            ports[key] = found
+            desired.setdefault(key, []).append(endpoint(pod, node, service, family))
+        desired = {key: with_hints(service, entries) for key, entries in desired.items()}
+        labels = plan.labels(service, CONTROLLER, headless)
+        metadata = {
+            "generateName": _prefix(meta.name(service)), "namespace": meta.namespace(service), "labels": labels,
+            "ownerReferences": [meta.controller_ref(service)],
+        }  # fmt: skip
+
+        def blank(port_list: list[Obj]) -> Obj:
+            return {
+                "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": dict(metadata), "addressType": family,
+                "endpoints": [], "ports": port_list,
+            }  # fmt: skip
+
+        return plan.reconcile(existing, desired, ports, blank, lambda piece: labels, MAX_ENDPOINTS)
+
+    def _ports(self, service: Obj, pod: Obj) -> list[Obj]:
+        out = []
+        for port in service["spec"].get("ports") or ():
+            number = services.find_port(pod, port)
+            if number is None:
+                continue
+            entry: Obj = {"name": port.get("name", ""), "port": number, "protocol": port.get("protocol", "TCP")}
+            if port.get("appProtocol"):
+                entry["appProtocol"] = port["appProtocol"]
+            out.append(entry)
+        return out
+
+
+def _prefix(service: str) -> str:
+    """generateName of a slice: the service's name and a dash."""
+    return f"{service}-" if len(service) < 253 else service
