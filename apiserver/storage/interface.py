@@ -10,6 +10,7 @@ StorageError
 ├── RevisionConflict update or delete found it at another revision (`current` is what is there)
 ├── Compacted        a range or watch asked for a revision that has been compacted away
 ├── FutureRevision   a range asked for a revision that does not exist yet
+├── TooLarge         the value is larger than the store takes; nothing was written
 └── Unavailable      the backend cannot be reached; nothing is known about the write
 """
 
@@ -18,6 +19,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+MAX_REQUEST_BYTES = 1_572_864
+"""Bytes of key and value that a write may have: etcd's default (--max-request-bytes), kept by every backend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,10 @@ class FutureRevision(StorageError):
     def __init__(self, current: int) -> None:
         super().__init__(f"required revision is a future revision, newest is {current}")
         self.current = current
+
+
+class TooLarge(StorageError):
+    """The value is larger than a request may be (`MAX_REQUEST_BYTES`)."""
 
 
 class Unavailable(StorageError):

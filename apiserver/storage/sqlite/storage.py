@@ -15,7 +15,18 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from apiserver.storage.interface import Compacted, Event, FutureRevision, KeyMissing, KeyValue, Range, RevisionConflict, Unavailable
+from apiserver.storage.interface import (
+    MAX_REQUEST_BYTES,
+    Compacted,
+    Event,
+    FutureRevision,
+    KeyMissing,
+    KeyValue,
+    Range,
+    RevisionConflict,
+    TooLarge,
+    Unavailable,
+)
 from apiserver.storage.sqlite import database
 from apiserver.storage.sqlite.commit import GroupCommit, Verb
 from apiserver.storage.sqlite.database import Head
@@ -109,6 +120,8 @@ class SQLiteStorage:
         return await self._write(Verb.DELETE, key, None, expected, 0)
 
     async def _write(self, verb: Verb, key: str, value: bytes | None, expected: int, ttl: int) -> int:
+        if len(key) + len(value or b"") > MAX_REQUEST_BYTES:
+            raise TooLarge("etcdserver: request is too large")
         expires = time.time() + ttl if ttl else None
         revision = await self._writer.write(verb, key, value, expected, expires)
         if expires is not None:
