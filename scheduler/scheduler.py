@@ -46,15 +46,18 @@ class Scheduler:
         self.rng = random.Random()
         self.pods = factory.informer("pods", field_selector=NOT_TERMINAL)
         self.nodes = factory.informer("nodes")
+        self.namespaces = factory.informer("namespaces", metadata_only=True)
         self._placed: dict[str, str] = {}
         self._orphans: dict[str, dict[str, PodInfo]] = {}
         self._binding = asyncio.Semaphore(MAX_BINDING)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.namespaces.on_event(self._namespace_event)
         self.nodes.on_event(self._node_event)
         self.pods.on_event(self._pod_event)
 
     async def run(self) -> None:
         """Schedule for ever."""
+        await self.namespaces.synced()
         await self.nodes.synced()
         await self.pods.synced()
         tried = 0
@@ -83,6 +86,10 @@ class Scheduler:
             self.snapshot.add_pod(name, pod)
         if self.snapshot.generation != before:
             self.queue.move(lambda _q: True)
+
+    def _namespace_event(self, kind: str, _old: Obj | None, new: Obj) -> None:
+        meta = new["metadata"]
+        self.snapshot.set_namespace(meta["name"], None if kind == "DELETED" else meta.get("labels") or {})
 
     def _pod_event(self, kind: str, _old: Obj | None, new: Obj) -> None:
         uid, node = new["metadata"]["uid"], new["spec"].get("nodeName") or ""

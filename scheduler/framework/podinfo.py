@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from kubepy.api import quantity
+from scheduler.framework.affinity import Tally, tallies
 
 Obj = dict[str, Any]
 
@@ -98,6 +99,7 @@ class PodInfo:
     requests: Mapping[str, int]
     nonzero: Mapping[str, int]
     ports: tuple[tuple[str, str, int], ...]
+    tallies: tuple[Tally, ...] = ()
 
     @property
     def spec(self) -> Obj:
@@ -130,4 +132,5 @@ def parse(pod: Obj, node: str | None = None) -> PodInfo:
         requests=pod_requests(spec),
         nonzero=pod_requests(spec, nonzero=True),
         ports=host_ports(spec),
+        tallies=tuple(tallies(spec, meta.get("namespace", ""))),
     )

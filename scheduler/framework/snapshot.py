@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.framework.affinity import Term
 from scheduler.framework.podinfo import CPU, MEMORY, PODS, STORAGE, Obj, PodInfo, amounts
 
 Bools = NDArray[np.bool_]
@@ -94,6 +95,11 @@ class Snapshot:
         self.by_slot: list[NodeSlot | None] = [None] * self.capacity
         self.port_users: dict[int, int] = {}
         self.image_nodes: dict[str, dict[int, int]] = {}
+        self.tallies: dict[tuple[str, Term], Ints] = {}
+        """Per node, the weights of the affinity terms that its pods carry (`PodInfo.tallies`)."""
+        self._tally_users: dict[tuple[str, Term], int] = {}
+        self.namespaces: dict[str, Mapping[str, str]] = {}
+        self.namespace_generation = 0
         self.generation = 0
         """Grows when anything but pods changed: the key of what depends on nodes alone."""
         self._columns: dict[str, LabelColumn] = {}
@@ -210,11 +216,36 @@ class Snapshot:
                 self.port_users[slot] = users
             else:
                 self.port_users.pop(slot, None)
+        for key, weight in pod.tallies:
+            self._tally(key, slot, sign * weight, sign)
         for scope in (pod.namespace, None):
             for counter in self._counters_in.get(scope, ()):
                 weight = counter.matches(pod)
                 if weight:
                     counter.counts[slot] += sign * weight
+
+    def _tally(self, key: tuple[str, Term], slot: int, weight: int, sign: int) -> None:
+        row = self.tallies.get(key)
+        if row is None:
+            row = self.tallies[key] = np.zeros(self.capacity, np.int64)
+        row[slot] += weight
+        users = self._tally_users.get(key, 0) + sign
+        if users:
+            self._tally_users[key] = users
+        else:
+            del self._tally_users[key], self.tallies[key]
+
+    # Namespaces
+
+    def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
+        """A namespace's labels changed; None: it is gone."""
+        if self.namespaces.get(name) == labels:
+            return
+        if labels is None:
+            self.namespaces.pop(name, None)
+        else:
+            self.namespaces[name] = labels
+        self.namespace_generation += 1
 
     # Columns and counters
 
@@ -264,6 +295,8 @@ class Snapshot:
         for rows in (self.allocatable, self.requested, self.nonzero):
             for name in rows:
                 rows[name] = wider(rows[name])
+        for key in self.tallies:
+            self.tallies[key] = wider(self.tallies[key])
         for column in self._columns.values():
             column.ids = wider(column.ids)
         for counter in self._counters.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scheduler.framework.interface import FilterPlugin, ScorePlugin
 from scheduler.plugins.image_locality import ImageLocality
+from scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from scheduler.plugins.node_affinity import NodeAffinity
 from scheduler.plugins.node_name import NodeName
 from scheduler.plugins.node_ports import NodePorts
@@ -20,6 +21,7 @@ FILTERS: tuple[FilterPlugin, ...] = (
     NodePorts(),
     NodeResourcesFit(),
     PodTopologySpread(),
+    InterPodAffinity(),
 )
 
 SCORES: tuple[tuple[ScorePlugin, int], ...] = (
@@ -27,6 +29,7 @@ SCORES: tuple[tuple[ScorePlugin, int], ...] = (
     (NodeAffinity(), 2),
     (NodeResourcesFit(), 1),
     (PodTopologySpread(), 2),
+    (InterPodAffinity(), 2),
     (NodeResourcesBalancedAllocation(), 1),
     (ImageLocality(), 1),
 )

@@ -119,3 +119,69 @@ def test_slots_are_used_again_and_the_arrays_grow() -> None:
     s.remove_node("n5")
     s.set_node(node("new"))
     assert s.alive.sum() == 100 and "n5" not in s.nodes
+
+
+def labelled(name: str, app: str, **spec: Any) -> dict[str, Any]:
+    p = pod(name, **spec)
+    p["metadata"]["labels"] = {"app": app}
+    return p
+
+
+def term(app: str, key: str = "zone") -> dict[str, Any]:
+    return {"topologyKey": key, "labelSelector": {"matchLabels": {"app": app}}}
+
+
+def needs(kind: str, app: str) -> dict[str, Any]:
+    return {kind: {"requiredDuringSchedulingIgnoredDuringExecution": [term(app)]}}
+
+
+def zones() -> Snapshot:
+    return snapshot(node("a", labels={"zone": "1"}), node("b", labels={"zone": "1"}), node("c", labels={"zone": "2"}), node("d"))
+
+
+def test_affinity_draws_a_pod_into_the_domain_of_another() -> None:
+    s = zones()
+    assert isinstance(attempt(s, labelled("x", "web", affinity=needs("podAffinity", "db"))), Refusal)
+    s.add_pod("c", parse(labelled("db", "db")))
+    result = attempt(s, labelled("x", "web", affinity=needs("podAffinity", "db")))
+    assert isinstance(result, Placement) and result.node == "c"
+
+
+def test_the_first_of_a_group_that_wants_its_own_kind_may_go_where_the_topology_is_known() -> None:
+    result = attempt(zones(), labelled("x", "web", affinity=needs("podAffinity", "web")))
+    assert isinstance(result, Placement) and result.node in ("a", "b", "c")
+
+
+def test_anti_affinity_holds_in_both_directions() -> None:
+    s = zones()
+    s.remove_node("d")
+    s.remove_node("c")
+    s.add_pod("a", parse(labelled("lonely", "lonely", affinity=needs("podAntiAffinity", "web"))))
+    refused = attempt(s, labelled("x", "web"))
+    assert isinstance(refused, Refusal)
+    assert message(refused) == "0/2 nodes are available: 2 node(s) didn't satisfy existing pods anti-affinity rules."
+    s.remove_pod("a", "lonely")
+    assert not s.tallies
+    s.add_pod("b", parse(labelled("web", "web")))
+    refused = attempt(s, labelled("y", "y", affinity=needs("podAntiAffinity", "web")))
+    assert isinstance(refused, Refusal) and "didn't match pod anti-affinity rules" in message(refused)
+
+
+def spreading(key: str, skew: int = 1, **more: Any) -> list[dict[str, Any]]:
+    selector = {"matchLabels": {"app": "web"}}
+    return [{"maxSkew": skew, "topologyKey": key, "whenUnsatisfiable": "DoNotSchedule", "labelSelector": selector, **more}]
+
+
+def test_spreading_keeps_the_skew() -> None:
+    s = zones()
+    for name in ("a", "b"):
+        s.add_pod(name, parse(labelled(f"web-{name}", "web")))
+    result = attempt(s, labelled("x", "web", topologySpreadConstraints=spreading("zone")))
+    assert isinstance(result, Placement) and result.node == "c"
+    s.remove_node("c")
+    refused = attempt(s, labelled("x", "web", topologySpreadConstraints=spreading("zone", minDomains=2)))
+    assert isinstance(refused, Refusal)
+    assert message(refused) == (
+        "0/3 nodes are available: 1 node(s) didn't match pod topology spread constraints (missing required label), "
+        "2 node(s) didn't match pod topology spread constraints."
+    )
