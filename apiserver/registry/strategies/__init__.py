@@ -1,1 +1,11 @@
-"""One small file per kind that needs behaviour of its own. Pure."""
+"""The behaviour of every built-in kind: one strategy per (group, plural), shared by all versions of the kind. No I/O."""
+
+from __future__ import annotations
+
+from apiserver.registry.strategies import pods
+from apiserver.registry.strategy import Strategy
+
+STRATEGIES: dict[tuple[str, str], Strategy] = {
+    ("", "pods"): pods.STRATEGY,
+}
+"""What is not here has upstream's generic behaviour and no checks of its own."""
