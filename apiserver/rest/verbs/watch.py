@@ -109,9 +109,7 @@ def _open(
 
 
 def _last_bookmark(registry: Registry, watcher: Watcher) -> None:
-    revision = registry.cacher.revision
-    if revision > watcher.revision and not watcher.pending():
-        watcher.bookmark(revision)
+    registry.cacher.bookmark(watcher)
 
 
 async def _pump(req: Request, served: Served, watcher: Watcher, include: str) -> None:

@@ -1,0 +1,307 @@
+"""Composition root: joins storage, cache, registry, authentication, authorization, admission and the handlers into one server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from apiserver.options import Options
+from apiserver.registry.builtin import built_in
+from apiserver.registry.catalog import Catalog
+from apiserver.registry.lister import CacheLister
+from apiserver.registry.store import Registry
+from apiserver.rest.api import Api
+from apiserver.rest.discovery import Discovery
+from apiserver.rest.handler import Handler
+from apiserver.rest.metrics import Metrics
+from apiserver.rest.mutation import Ownership
+from apiserver.rest.subresources.table import Subresources
+from apiserver.storage.cacher import Cacher
+from apiserver.storage.interface import Storage
+from kubepy import pki
+from kubepy.runtime import serving
+
+log = logging.getLogger("apiserver")
+
+
+class Server:
+    """One API server process. `run` serves until `stop` is set."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.stop = asyncio.Event()
+        self.ready = False
+        self.catalog = Catalog()
+        self.storage: Storage
+        self.cacher: Cacher
+        self.registry: Registry
+        self.api: Api
+        self.port = options.secure_port
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closers: list[Callable[[], Any]] = []
+
+    async def run(self, started: Callable[[int], None] | None = None) -> None:
+        """Start, call `started` with the port once ready, serve, stop cleanly. Raises OSError, Unavailable."""
+        o = self.options
+        sock = serving.listen(o.bind_address, o.secure_port, shared=o.workers > 1)
+        try:
+            self.port = sock.getsockname()[1]
+            self.storage = _storage(o)
+            await self.storage.start()
+            try:
+                await self._run(sock, started)
+            finally:
+                await self.storage.close()
+        finally:
+            sock.close()
+
+    async def _run(self, sock: socket.socket, started: Callable[[int], None] | None) -> None:
+        o = self.options
+        files = self._certificates()
+        self.cacher = Cacher(self.storage)
+        await self.cacher.start()
+        app = self._compose(files)
+        context = serving.server_context(
+            o.tls_cert_file or files.cert("apiserver"),
+            o.tls_private_key_file or files.key("apiserver"),
+            _existing(o.client_ca_file or files.ca_cert, o.requestheader_client_ca_file or files.cert("front-proxy-ca")),
+        )
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.cacher.stop)
+            stack.push_async_callback(self._close)
+            await self._bootstrap(files)
+
+            def up() -> None:
+                self.ready = True
+                if started is not None:
+                    started(self.port)
+
+            self._spawn(self._stopping())
+            await serving.serve(app, [sock], context, self.stop, started=up)
+
+    async def _stopping(self) -> None:
+        await self.stop.wait()
+        self.ready = False
+        self.api.watches.close()
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for close in reversed(self._closers):
+            result = close()
+            if asyncio.iscoroutine(result):
+                await result
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+
+        def done(finished: asyncio.Task[Any]) -> None:
+            self._tasks.discard(finished)
+            if not finished.cancelled() and (error := finished.exception()) is not None:
+                log.error("background task failed: %s", error, exc_info=error)
+
+        task.add_done_callback(done)
+
+    @property
+    def address(self) -> str:
+        """The address members of the cluster reach this server by."""
+        o = self.options
+        if o.advertise_address:
+            return o.advertise_address
+        if o.bind_address not in ("0.0.0.0", "::", ""):
+            return o.bind_address
+        return _own_address()
+
+    def _certificates(self) -> pki.Pki:
+        o = self.options
+        import ipaddress
+
+        service_ip = str(ipaddress.ip_network(o.service_cluster_ip_range[0])[1])
+        names = [self.address, *o.tls_sans]
+        files = pki.ensure_pki(o.data_dir / "pki", names=names, service_ip=service_ip)
+        host = "127.0.0.1" if o.bind_address in ("0.0.0.0", "::", "127.0.0.1", "") else o.bind_address
+        pki.ensure_component_kubeconfigs(files, o.data_dir, f"https://{host}:{self.port}")
+        return files
+
+    def _compose(self, files: pki.Pki) -> Any:
+        from apiserver.auth.reviews import Reviews
+        from apiserver.auth.tokens import TokenOptions
+        from apiserver.middleware.authz.chain import build_authorizer
+        from apiserver.registry.hooks import built_in_hooks
+        from apiserver.registry import strategies
+
+        o = self.options
+        lister = CacheLister(self.cacher, self.catalog)
+        self.lister = lister
+        self.registry = Registry(self.storage, self.cacher, self.catalog)
+        hooks = built_in_hooks(o, self.registry, lister)
+        self.catalog.add(*built_in(getattr(strategies, 'STRATEGIES', {}), hooks))
+        authenticator, issuer, openid = _authentication(o, files, lister)
+        authorizer = build_authorizer(o.authorization_mode, lister)
+        ownership = Ownership(self.catalog)
+        self.api = Api(self.registry, self.catalog, authenticator, authorizer, ownership)
+        self.api.watches.min_timeout = o.min_request_timeout
+        token_options = TokenOptions(
+            tuple(authenticator.api_audiences), int(o.service_account_max_token_expiration), o.service_account_extend_token_expiration
+        )
+        reviews = Reviews(authenticator, authorizer, lister, issuer, token_options=token_options)
+        subresources = Subresources(self.api, lister, reviews.handlers)
+        # self._streams(files, subresources)
+        metrics = Metrics()
+        discovery = Discovery(self.catalog, f"{self.address}:{self.port}")
+        self._extensions(files, discovery)
+        return Handler(self.api, discovery.serve, subresources.find, self._root(metrics, discovery, openid), metrics)
+
+    def _streams(self, files: pki.Pki, subresources: Subresources) -> None:
+        from apiserver.rest.streams.connect import Connector
+
+        o = self.options
+        connector = Connector(
+            self.registry,
+            self.lister,
+            cert=o.kubelet_client_certificate or files.cert("kubelet-client"),
+            key=o.kubelet_client_key or files.key("kubelet-client"),
+            ca=o.kubelet_certificate_authority,
+            address_types=o.kubelet_preferred_address_types,
+        )
+        for plural, subresource in connector.endpoints:
+            subresources.add_connect(plural, subresource, connector.serve)
+
+    def _extensions(self, files: pki.Pki, discovery: Discovery) -> None:
+        """Custom resources, aggregation and OpenAPI, and the admission chain that needs all of them."""
+        from apiserver.admission.chain import build
+        from apiserver.admission.interface import Tools
+
+        self.registry.admission = build(Tools(self.lister, self.registry, self.options, self.api.authorizer))
+
+    def _root(self, metrics: Metrics, discovery: Discovery, openid: Any) -> Any:
+        """The FastAPI app, made when the first request for it comes: its import takes longer than the rest of the start."""
+        made: list[Any] = []
+
+        async def storage_answers() -> str:
+            try:
+                await asyncio.wait_for(self.storage.revision(), 2)
+            except Exception as e:
+                return f"{type(e).__name__}: {e}"
+            return ""
+
+        async def always() -> str:
+            return ""
+
+        async def is_ready() -> str:
+            return "" if self.ready else "not ready"
+
+        async def is_stopping() -> str:
+            return "process is shutting down" if self.stop.is_set() else ""
+
+        checks = {
+            "ping": always,
+            "log": always,
+            "etcd": storage_answers,
+            "etcd-readiness": storage_answers,
+            "informer-sync": is_ready,
+            "poststarthook/start-apiserver-admission-initializer": always,
+            "poststarthook/generic-apiserver-start-informers": is_ready,
+            "poststarthook/priority-and-fairness-config-consumer": always,
+            "poststarthook/start-apiextensions-controllers": is_ready,
+            "poststarthook/crd-informer-synced": is_ready,
+            "poststarthook/bootstrap-controller": is_ready,
+            "poststarthook/rbac/bootstrap-roles": is_ready,
+            "poststarthook/scheduling/bootstrap-system-priority-classes": is_ready,
+            "poststarthook/apiservice-discovery-controller": always,
+            "autoregister-completion": always,
+            "shutdown": is_stopping,
+        }
+        live = frozenset(n for n in checks if n not in ("etcd-readiness", "informer-sync", "shutdown"))
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if not made:
+                from apiserver.rest import root
+
+                openapi = self.api.parts.get("openapi")
+                made.append(
+                    root.build(checks=checks, live=live, metrics=metrics.render, paths=discovery.paths, openid=openid, openapi=openapi)
+                )
+            await made[0](scope, receive, send)
+
+        return app
+
+    async def _bootstrap(self, files: pki.Pki) -> None:
+        from apiserver.bootstrap.cluster import Cluster
+        from apiserver.bootstrap.reconcile import ensure_defaults
+
+        begun = time.perf_counter()
+        await ensure_defaults(self.registry, self.lister)
+        cluster = Cluster(self.registry, self.lister, self.options, self.address, self.port, files)
+        await cluster.ensure()
+        self._spawn(cluster.keep())
+        log.info("default objects are in place after %.3f s", time.perf_counter() - begun)
+
+
+def _storage(o: Options) -> Storage:
+    if o.etcd_servers:
+        from apiserver.storage.etcd import TLS, EtcdStorage
+
+        tls = None
+        if o.etcd_cafile or o.etcd_certfile:
+            tls = TLS(o.etcd_cafile, o.etcd_certfile, o.etcd_keyfile)
+        return EtcdStorage(o.etcd_servers, tls=tls)
+    from apiserver.storage.sqlite import SQLiteStorage
+
+    return SQLiteStorage(o.data_dir / "store" / "kubepy.db")
+
+
+def _authentication(o: Options, files: pki.Pki, lister: CacheLister) -> tuple[Any, Any, Any]:
+    from apiserver.middleware.authn.authenticator import Authenticator
+    from apiserver.middleware.authn.bootstraptoken import BootstrapTokens
+    from apiserver.middleware.authn.certificates import ClientCertificates
+    from apiserver.middleware.authn.serviceaccount import ServiceAccountTokens, TokenIssuer, load_private_key, load_public_keys
+    from apiserver.middleware.authn.tokenfile import load_token_file
+
+    audiences = o.api_audiences or o.service_account_issuer[:1]
+    keys = load_public_keys(*(o.service_account_key_file or (files.sa_pub,)))
+    signing = load_private_key(o.service_account_signing_key_file or files.sa_key)
+    issuer = TokenIssuer(o.service_account_issuer[0], signing)
+    authenticator = Authenticator(
+        certificates=ClientCertificates((o.client_ca_file or files.ca_cert).read_bytes()),
+        static=load_token_file(o.token_auth_file) if o.token_auth_file else None,
+        service_accounts=ServiceAccountTokens(o.service_account_issuer, keys, lister, audiences),
+        bootstrap=BootstrapTokens(lister) if o.enable_bootstrap_token_auth else None,
+        api_audiences=audiences,
+        anonymous=o.anonymous_auth,
+    )
+    return authenticator, issuer, _openid(o, keys)
+
+
+def _openid(o: Options, keys: Any) -> Any:
+    from apiserver.rest.openid import documents
+
+    return documents(o.service_account_issuer[0], keys, o.service_account_jwks_uri)
+
+
+def _existing(*paths: Path) -> list[Path]:
+    return [p for p in paths if p.exists()]
+
+
+def _own_address() -> str:
+    """The address of the interface that has the default route, or loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
+def identity() -> str:
+    """A name for this process among the API servers of the cluster."""
+    return f"apiserver-{socket.gethostname()}-{os.getpid()}"

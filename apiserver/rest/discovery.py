@@ -1,0 +1,151 @@
+"""Discovery: /api, /apis, their groups and versions, plain and aggregated. Documents are built once per catalog generation.
+
+Upstream: apiserver pkg/endpoints/discovery, kube-aggregator pkg/apiserver (order of groups).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import orjson
+
+from apiserver.registry.catalog import Catalog
+from apiserver.rest import negotiate
+from apiserver.rest.negotiate import YAML
+from apiserver.rest.request import Request, to_yaml
+from kubepy.api import discovery as documents
+from kubepy.api import errors
+from kubepy.api.resource import Resource
+
+_AGGREGATED = b"APIGroupDiscoveryList"
+_NOT_FOUND = b"404 page not found\n"
+
+
+class Discovery:
+    """Answers discovery paths; `addresses` are what /api tells clients to use."""
+
+    def __init__(self, catalog: Catalog, address: str) -> None:
+        self._catalog = catalog
+        self._address = address
+        self._generation = -1
+        self._cache: dict[str, bytes] = {}
+        self._groups: dict[str, dict[str, list[Resource]]] = {}
+        self.group_versions: dict[str, list[str]] = {}
+        """Groups of APIServices that other servers answer: group → versions (set by the aggregator)."""
+
+    def groups(self) -> dict[str, dict[str, list[Resource]]]:
+        """group → version → resources, in discovery's order."""
+        if self._generation != self._catalog.generation:
+            self._generation = self._catalog.generation
+            self._cache = {}
+            self._groups = documents.by_group_version(_ordered(self._catalog))
+        return self._groups
+
+    def paths(self) -> list[str]:
+        """The discovery paths for the list of roots."""
+        out = ["/api", "/api/v1", "/apis"]
+        for group, versions in self.groups().items():
+            if group:
+                out.append(f"/apis/{group}")
+                out += [f"/apis/{group}/{v}" for v in versions]
+        return sorted(out)
+
+    async def serve(self, req: Request) -> bool:
+        """Answer if the path is a discovery path; False: it is none."""
+        path = req.path
+        if not path.startswith("/api"):
+            return False
+        parts = [p for p in path.split("/") if p]
+        if not parts or parts[0] not in ("api", "apis") or len(parts) > 3 or (parts[0] == "api" and len(parts) > 2):
+            return False
+        groups = self.groups()
+        if len(parts) > 1:
+            group = "" if parts[0] == "api" else parts[1]
+            version = parts[-1] if (parts[0] == "api" or len(parts) == 3) else ""
+            if group not in groups or (parts[0] == "api" and version not in groups[group]):
+                req.send(404, _NOT_FOUND, "text/plain; charset=utf-8")
+                return True
+            if version and version not in groups[group]:
+                raise errors.NotFound("the server could not find the requested resource", details={})
+        if req.method != "GET":
+            raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+        aggregated = len(parts) == 1 and _wants_aggregated(req.headers.get(b"accept", b""))
+        if not aggregated:
+            req.accept = negotiate.negotiate(_without_transform(req.headers.get(b"accept", b"")))
+        key = "/".join(parts) + ("+" if aggregated else "")
+        body = self._cache.get(key)
+        if body is None:
+            body = self._cache[key] = orjson.dumps(self._document(parts, aggregated))
+        if aggregated:
+            await self._send_aggregated(req, body)
+        elif req.accept.media == YAML:
+            req.send(200, to_yaml(orjson.loads(body)), YAML)
+        else:
+            await req.json(200, body)
+        return True
+
+    def _document(self, parts: list[str], aggregated: bool) -> Any:
+        groups = self.groups()
+        legacy = parts[0] == "api"
+        if aggregated:
+            chosen = [r for g, versions in groups.items() if (not g) == legacy for rs in versions.values() for r in rs]
+            return documents.aggregated_of(chosen)
+        if len(parts) == 1:
+            if legacy:
+                return documents.api_versions([{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address}])
+            return documents.group_list([(g, list(v)) for g, v in groups.items()])
+        if legacy:
+            return documents.resource_list(parts[1], groups[""][parts[1]])
+        if len(parts) == 2:
+            return documents.group_document(parts[1], list(groups[parts[1]]))
+        return documents.resource_list(f"{parts[1]}/{parts[2]}", groups[parts[1]][parts[2]])
+
+    @staticmethod
+    async def _send_aggregated(req: Request, body: bytes) -> None:
+        tag = f'"{hashlib.sha512(body).hexdigest().upper()}"'.encode()
+        extra = b"etag: %b\r\nvary: Accept\r\n" % tag
+        if req.headers.get(b"if-none-match") == tag:
+            req.exchange.respond(304, req.head() + extra, b"")
+            return
+        req.send(200, body, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList", extra)
+
+
+def _wants_aggregated(accept: bytes) -> bool:
+    for clause in accept.split(b","):
+        if _AGGREGATED in clause and b"application/json" in clause:
+            params = {p.strip() for p in clause.split(b";")[1:]}
+            if b"g=apidiscovery.k8s.io" in params and b"v=v2" in params:
+                return True
+    return False
+
+
+def _without_transform(accept: bytes) -> bytes:
+    """Clients offer plain JSON after the aggregated forms they would rather have."""
+    kept = [c for c in accept.split(b",") if b"as=" not in c]
+    return b",".join(kept)
+
+
+def _ordered(catalog: Catalog) -> list[Resource]:
+    """Built-in groups first, in the table's order; custom groups by name, their versions by Kubernetes' version order."""
+    built_in = [s.resource for s in catalog if not s.resource.custom]
+    custom = [s.resource for s in catalog if s.resource.custom]
+    return _table_order(built_in) + sorted(custom, key=lambda r: (r.group, _priority(r.version), r.plural))
+
+
+def _table_order(resources: list[Resource]) -> list[Resource]:
+    from kubepy.api.kinds import RESOURCES
+
+    place = {(r.group, r.version, r.plural): i for i, r in enumerate(RESOURCES)}
+    return sorted(resources, key=lambda r: place.get((r.group, r.version, r.plural), len(place)))
+
+
+def _priority(version: str) -> tuple[int, int, int, str]:
+    """GA before beta before alpha, higher numbers first; other names last, by name (version.CompareKubeAwareVersionStrings)."""
+    import re
+
+    match = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
+    if match is None:
+        return (3, 0, 0, version)
+    level = {None: 0, "beta": 1, "alpha": 2}[match.group(2)]
+    return (level, -int(match.group(1)), -int(match.group(3) or 0), "")

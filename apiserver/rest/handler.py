@@ -1,0 +1,188 @@
+"""The ASGI application in front of everything: who asks, may they, and which verb answers. The hot path of the server.
+
+Requests for resources go straight to their verb; everything else goes to the discovery handler or to the FastAPI app.
+Upstream: apiserver pkg/server/config.go (the chain of filters), pkg/endpoints/installer.go (the routes).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from apiserver.context import Context
+from apiserver.middleware.authn.impersonation import impersonate
+from apiserver.registry.catalog import Served
+from apiserver.rest import negotiate, requestinfo
+from apiserver.rest.api import Api
+from apiserver.rest.metrics import Metrics
+from apiserver.rest.request import Request
+from apiserver.rest.verbs.create import create
+from apiserver.rest.verbs.delete import delete, delete_collection
+from apiserver.rest.verbs.get import get
+from apiserver.rest.verbs.list import list_
+from apiserver.rest.verbs.patch import patch
+from apiserver.rest.verbs.update import update
+from apiserver.rest.verbs.watch import watch
+from apiserver.storage import interface
+from kubepy.api import errors
+
+log = logging.getLogger("apiserver")
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+SubHandler = Callable[[Api, Request, Served], Awaitable[None]]
+
+NO_SUCH_RESOURCE = "the server could not find the requested resource"
+_PAGE_NOT_FOUND = b"404 page not found\n"
+
+
+class Handler:
+    """The raw ASGI app. `fallback` serves what is neither a resource nor discovery."""
+
+    def __init__(
+        self,
+        api: Api,
+        discovery: Callable[[Request], Awaitable[bool]],
+        subresources: Callable[[Served, str, str], SubHandler | None],
+        fallback: App,
+        metrics: Metrics,
+    ) -> None:
+        self._api = api
+        self._discovery = discovery
+        self._subresources = subresources
+        self._fallback = fallback
+        self._metrics = metrics
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        exchange = scope["extensions"]["kubepy"]
+        method: str = scope["method"]
+        req = Request(scope, exchange, requestinfo.parse(method, scope["path"], scope["query_string"]))
+        started = time.perf_counter()
+        code = 200
+        try:
+            self._admit(req)
+            if req.info.is_resource:
+                await self._resource(req)
+            elif not await self._discovery(req):
+                await self._fallback(scope, receive, send)
+        except errors.StatusError as e:
+            code = e.status_code
+            await self._refuse(req, e)
+        except ConnectionError:
+            return
+        except interface.Unavailable as e:
+            code = 503
+            await self._refuse(req, errors.ServiceUnavailable(f"the storage is unavailable: {e}"))
+        except Exception as e:
+            code = 500
+            log.exception("request failed: %s %s", method, scope["path"])
+            await self._refuse(req, errors.InternalError.of(f"{type(e).__name__}: {e}"))
+        self._metrics.observe(req.info, code, time.perf_counter() - started)
+
+    @staticmethod
+    async def _refuse(req: Request, error: errors.StatusError) -> None:
+        if req.exchange.response_started:
+            req.exchange.transport.close()
+        else:
+            await req.error(error)
+
+    def _admit(self, req: Request) -> None:
+        """Authentication, impersonation, authorization. Raises Unauthorized, Forbidden."""
+        api = self._api
+        headers = req.headers
+        user = api.authenticator.authenticate(headers, req.scope["extensions"]["tls"]["client_cert"])
+        if b"impersonate-user" in headers or b"impersonate-group" in headers or b"impersonate-uid" in headers:
+            user = impersonate(user, req.scope["headers"], api.authorizer, req.info)
+        agent = headers.get(b"user-agent", b"").decode("latin-1")
+        req.ctx = Context(user, req.info, user_agent=agent)
+        api.require(user, req.info)
+
+    async def _resource(self, req: Request) -> None:
+        info = req.info
+        served = self._api.catalog.lookup(info.group, info.version, info.resource)
+        if served is None:
+            self._unknown(req)
+            return
+        if served.unavailable:
+            raise errors.ServiceUnavailable(served.unavailable)
+        if served.warning:
+            req.ctx.warn(served.warning)
+        resource = served.resource
+        if resource.namespaced != bool(info.namespace) and not self._across(req, served):
+            raise errors.NotFound(NO_SUCH_RESOURCE, details={})
+        if info.subresource:
+            handler = self._subresources(served, info.subresource, req.method)
+            if handler is None:
+                if resource.subresource(info.subresource) is None or len(info.parts) < 3:
+                    raise errors.NotFound(NO_SUCH_RESOURCE, details={})
+                raise _method_not_allowed()
+            self._negotiate(req, served, stream=False)
+            await handler(self._api, req, served)
+            return
+        await self._verb(req, served)
+
+    @staticmethod
+    def _across(req: Request, served: Served) -> bool:
+        """Namespaced resources have a path over all namespaces, for lists only; namespaces are their own namespace."""
+        if served.resource.namespaced:
+            return not req.info.name or len(req.info.parts) < 2
+        return req.info.resource == "namespaces" and not req.info.group
+
+    @staticmethod
+    def _negotiate(req: Request, served: Served, *, stream: bool) -> None:
+        header = req.headers.get(b"accept", b"")
+        if header and header != b"application/json":
+            req.accept = negotiate.negotiate(header, stream=stream, routed=not served.resource.custom)
+
+    async def _verb(self, req: Request, served: Served) -> None:
+        info, method, api = req.info, req.method, self._api
+        verbs = served.resource.verbs
+        named = len(info.parts) > 1
+        verb = info.verb
+        if verb == "watch":
+            if method != "GET" or "watch" not in verbs:
+                raise _method_not_allowed()
+            await watch(api.registry, req, served, api.watches, name=info.name)
+        elif named:
+            if method == "GET" and "get" in verbs:
+                self._negotiate(req, served, stream=False)
+                await get(api.registry, req, served)
+            elif method == "PUT" and "update" in verbs:
+                self._negotiate(req, served, stream=False)
+                await update(api, req, served)
+            elif method == "PATCH" and "patch" in verbs:
+                self._negotiate(req, served, stream=False)
+                await patch(api, req, served)
+            elif method == "DELETE" and "delete" in verbs:
+                self._negotiate(req, served, stream=False)
+                await delete(api, req, served)
+            else:
+                raise _method_not_allowed()
+        elif method == "GET" and "list" in verbs:
+            self._negotiate(req, served, stream=True)
+            await list_(api.registry, req, served)
+        elif served.resource.namespaced and not info.namespace:
+            raise _method_not_allowed()
+        elif method == "POST" and "create" in verbs:
+            self._negotiate(req, served, stream=False)
+            virtual = self._subresources(served, "", "POST")
+            await (virtual or create)(api, req, served)
+        elif method == "DELETE" and "deletecollection" in verbs:
+            self._negotiate(req, served, stream=False)
+            await delete_collection(api, req, served)
+        else:
+            raise _method_not_allowed()
+
+    def _unknown(self, req: Request) -> None:
+        info = req.info
+        if self._api.catalog.versions(info.group):
+            raise errors.NotFound(NO_SUCH_RESOURCE, details={})
+        req.send(404, _PAGE_NOT_FOUND, "text/plain; charset=utf-8")
+
+
+def _method_not_allowed() -> errors.MethodNotAllowed:
+    return errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})

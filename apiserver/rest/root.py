@@ -1,0 +1,160 @@
+"""What is not a resource: version, health, metrics, OpenAPI, the list of paths, service-account key discovery. A FastAPI app.
+
+Upstream: apiserver pkg/server/healthz, pkg/server/routes, pkg/server/mux.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+
+GIT_VERSION = "v1.36.2"
+Check = Callable[[], Awaitable[str]]
+"""Returns an empty string when all is well, else what is wrong."""
+
+VERSION = {
+    "major": "1",
+    "minor": "36",
+    "emulationMajor": "1",
+    "emulationMinor": "36",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35",
+    "gitVersion": f"{GIT_VERSION}+kubepy",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "1970-01-01T00:00:00Z",
+    "goVersion": f"python{platform.python_version()}",
+    "compiler": platform.python_implementation(),
+    "platform": f"linux/{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }".replace(" ", ""),
+}
+
+
+class Pretty(Response):
+    """JSON indented by two spaces, as these endpoints answer."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content, option=orjson.OPT_INDENT_2)
+
+
+def build(
+    *,
+    checks: Mapping[str, Check],
+    live: frozenset[str],
+    metrics: Callable[[], str],
+    paths: Callable[[], list[str]],
+    openid: tuple[Mapping[str, Any], Mapping[str, Any]] | None,
+    openapi: Callable[[str, Mapping[str, str], str], tuple[int, str, bytes, Mapping[str, str]]] | None,
+) -> FastAPI:
+    """`checks` are the readiness checks by name, in order; those in `live` also count for livez and healthz.
+
+    `openid` is (discovery document, key set). `openapi(path, headers, query)` answers (status, type, body, headers).
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    started = time.monotonic()
+
+    async def health(request: Request, kind: str, names: list[str]) -> Response:
+        excluded = set(request.query_params.getlist("exclude"))
+        known = [n for n in names if n not in excluded]
+        results = await asyncio.gather(*(checks[n]() for n in known))
+        failed = [(n, r) for n, r in zip(known, results, strict=True) if r]
+        lines = []
+        outcome = dict(zip(known, results, strict=True))
+        for name in names:
+            if name in excluded:
+                lines.append(f"[+]{name} excluded: ok")
+            elif outcome[name]:
+                lines.append(f"[-]{name} failed: reason withheld")
+            else:
+                lines.append(f"[+]{name} ok")
+        unknown = sorted(excluded - set(names))
+        if unknown:
+            quoted = ", ".join(f'"{u}"' for u in unknown)
+            lines.append(f"warn: some health checks cannot be excluded: no matches for {quoted}")
+        headers = {"Cache-Control": "no-cache, private", "X-Content-Type-Options": "nosniff"}
+        if failed:
+            return PlainTextResponse("\n".join(lines) + f"\n{kind} check failed\n", 500, headers)
+        if "verbose" in request.query_params:
+            return PlainTextResponse("\n".join(lines) + f"\n{kind} check passed\n", 200, headers)
+        return PlainTextResponse("ok", 200, headers)
+
+    def names_of(kind: str) -> list[str]:
+        return list(checks) if kind == "readyz" else [n for n in checks if n in live]
+
+    def add_health(kind: str) -> None:
+        @app.get(f"/{kind}")
+        async def all_checks(request: Request) -> Response:
+            return await health(request, kind, names_of(kind))
+
+        @app.get(f"/{kind}/{{name:path}}")
+        async def one_check(name: str, request: Request) -> Response:
+            if name not in names_of(kind):
+                return PlainTextResponse("404 page not found\n", 404)
+            problem = await checks[name]()
+            if problem:
+                return PlainTextResponse(f"internal server error: {problem}\n", 500)
+            return PlainTextResponse("ok")
+
+    for kind in ("healthz", "livez", "readyz"):
+        add_health(kind)
+
+    @app.get("/version")
+    @app.get("/version/")
+    async def version() -> Response:
+        return Pretty(VERSION)
+
+    @app.get("/metrics")
+    async def show_metrics() -> Response:
+        text = metrics() + f"# TYPE apiserver_uptime_seconds gauge\napiserver_uptime_seconds {time.monotonic() - started:.1f}\n"
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/")
+    async def root() -> Response:
+        own = ["/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/openid/v1/jwks", "/readyz", "/version"]
+        own += [f"/{kind}/{n}" for kind in ("healthz", "livez", "readyz") for n in names_of(kind)]
+        own += ["/openapi/v2", "/openapi/v3"] if openapi else []
+        return Pretty({"paths": sorted({*own, *paths()})})
+
+    if openid is not None:
+        document, keys = openid
+
+        @app.get("/.well-known/openid-configuration")
+        async def openid_configuration() -> Response:
+            return Response(orjson.dumps(document), media_type="application/json", headers={"Cache-Control": "public, max-age=3600"})
+
+        @app.get("/openid/v1/jwks")
+        async def jwks() -> Response:
+            return Response(orjson.dumps(keys), media_type="application/jwk-set+json", headers={"Cache-Control": "public, max-age=3600"})
+
+    if openapi is not None:
+        serve_openapi = openapi
+
+        @app.get("/openapi/{rest:path}")
+        async def show_openapi(rest: str, request: Request) -> Response:
+            headers = {k.lower(): v for k, v in request.headers.items()}
+            found = await asyncio.to_thread(serve_openapi, f"/openapi/{rest}", headers, request.url.query)
+            status, media, body, more = found
+            return Response(body, status, {**more, "Content-Type": media})
+
+    @app.exception_handler(404)
+    async def not_found(_request: Request, _error: Exception) -> Response:
+        return PlainTextResponse("404 page not found\n", 404)
+
+    @app.exception_handler(405)
+    async def wrong_method(_request: Request, _error: Exception) -> Response:
+        status = {
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": "the server does not allow this method on the requested resource", "reason": "MethodNotAllowed",
+            "details": {}, "code": 405,
+        }  # fmt: skip
+        return Response(orjson.dumps(status), 405, media_type="application/json")
+
+    return app

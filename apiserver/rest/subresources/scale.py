@@ -1,0 +1,185 @@
+"""The scale subresource of workloads and custom resources (autoscaling/v1 Scale).
+
+Upstream: pkg/registry/apps/*/storage, pkg/registry/core/replicationcontroller/storage, apiextensions customresource/etcd.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import orjson
+
+from apiserver.context import Obj
+from apiserver.registry import objectmeta
+from apiserver.registry.catalog import Served
+from apiserver.rest import body, mutation, params
+from apiserver.rest.api import Api
+from apiserver.rest.request import Request
+from apiserver.rest.verbs.patch import APPLY, patch_type, patcher
+from apiserver.rest.verbs.update import authorize_create
+from kubepy.api import errors
+from kubepy.api.patch.managed import ManagedFields
+from kubepy.api.schema import DecodeError, Decoder, Node, decoder_for, node_for
+from kubepy.api.selectors import SelectorError, format_label_selector
+
+_KIND, _VERSION = "Scale", "autoscaling/v1"
+
+
+@dataclass(frozen=True)
+class ScalePaths:
+    """Where an object keeps what a Scale shows; dotted paths without a leading dot."""
+
+    spec: str = "spec.replicas"
+    status: str = "status.replicas"
+    selector: str = ""
+    """A path to a selector string (custom resources); empty: spec.selector, an object."""
+
+
+def _at(obj: Mapping[str, Any], path: str) -> Any:
+    value: Any = obj
+    for part in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(part)
+    return value
+
+
+def _selector(obj: Obj, paths: ScalePaths) -> str:
+    if paths.selector:
+        return str(_at(obj, paths.selector) or "")
+    selector = (obj.get("spec") or {}).get("selector")
+    if not selector:
+        return ""
+    if "matchLabels" in selector or "matchExpressions" in selector:
+        try:
+            return format_label_selector(selector)
+        except SelectorError:
+            return ""
+    return ",".join(f"{k}={v}" for k, v in sorted(selector.items()) if isinstance(v, str))
+
+
+def scale_of(obj: Obj, paths: ScalePaths) -> Obj:
+    """The Scale of an object."""
+    meta = obj["metadata"]
+    shown = {k: meta[k] for k in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp") if k in meta}
+    spec: Obj = {}
+    if replicas := _at(obj, paths.spec):
+        spec["replicas"] = replicas
+    status: Obj = {"replicas": _at(obj, paths.status) or 0}
+    if text := _selector(obj, paths):
+        status["selector"] = text
+    return {"kind": _KIND, "apiVersion": _VERSION, "metadata": shown, "spec": spec, "status": status}
+
+
+@cache
+def _type() -> tuple[Node, Decoder]:
+    node = node_for(_VERSION, _KIND)
+    return node, decoder_for(node)
+
+
+def _decode(req: Request, obj: Obj, complaints: list[str]) -> Obj:
+    try:
+        decoded = _type()[1].decode(obj)
+    except DecodeError as e:
+        raise errors.BadRequest(f'Scale in version "v1" cannot be handled as a Scale: {e}') from None
+    body.report(req.ctx, _KIND, "v1", complaints + [f'unknown field "{p}"' for p in decoded.unknown])
+    out: Obj = decoded.obj
+    out.setdefault("spec", {})
+    return out
+
+
+def paths_of(served: Served) -> ScalePaths:
+    """Where this kind keeps its replicas."""
+    found = getattr(served, "scale", None)
+    return found if isinstance(found, ScalePaths) else ScalePaths()
+
+
+async def get_scale(api: Api, req: Request, served: Served) -> None:
+    """GET."""
+    r = served.resource
+    obj = await api.registry.get(served, req.info.namespace if r.namespaced else "", req.info.name)
+    paths = paths_of(served)
+    if r.custom and _at(obj, paths.spec) is None:
+        raise errors.InternalError.of(f'the spec replicas field ".{paths.spec}" does not exist')
+    await req.object(200, scale_of(obj, paths))
+
+
+async def put_scale(api: Api, req: Request, served: Served) -> None:
+    """PUT."""
+    data = await req.body()
+    options = params.write_options(req.query, "UpdateOptions")
+    mutation.apply_options(req.ctx, options)
+    media = body.media_type(req.headers.get(b"content-type", b""))
+    obj, complaints = body.object_of(data, media, served, _KIND, strict=req.ctx.field_validation != "Ignore")
+    if not obj.get("kind"):
+        obj["kind"] = _KIND
+    body.check_kind(obj, _KIND, _VERSION, api.catalog)
+    scale = _decode(req, obj, complaints)
+    mutation.check_name(scale, req.info.name, req.info.namespace if served.resource.namespaced else "")
+    await _write(api, req, served, options, lambda _old: scale, uid=(scale.get("metadata") or {}).get("uid") or "")
+
+
+async def patch_scale(api: Api, req: Request, served: Served) -> None:
+    """PATCH."""
+    kind = patch_type(req, custom=served.resource.custom)
+    data = await req.body()
+    options = params.write_options(req.query, "PatchOptions", apply=kind == APPLY)
+    mutation.apply_options(req.ctx, options)
+    node, _ = _type()
+    change = patcher(req, kind, data, node)
+    if kind == APPLY:
+        own = ManagedFields(node, _VERSION, _KIND, subresource="scale")
+
+        def applied(old: Obj) -> Obj:
+            config = change(old)
+            merged = own.on_apply(old, config, options["fieldManager"], objectmeta.timestamp(), force=bool(options.get("force")))
+            return _decode(req, merged, [])
+
+        await _write(api, req, served, options, applied)
+        return
+    await _write(api, req, served, options, lambda old: _decode(req, change(old), []))
+
+
+async def _write(api: Api, req: Request, served: Served, options: Obj, make: Callable[[Obj], Obj], *, uid: str = "") -> None:
+    r = served.resource
+    paths = paths_of(served)
+    fields = api.ownership.of(served, "scale")
+
+    def transform(old: Obj | None) -> Obj:
+        if old is None:
+            authorize_create(api, req)
+            raise errors.NotFound.of(r.group, r.plural, req.info.name)
+        scale = make(scale_of(old, paths))
+        meta = scale.get("metadata") or {}
+        replicas = (scale.get("spec") or {}).get("replicas", 0)
+        if replicas < 0:
+            error = errors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+            raise errors.Invalid.of("autoscaling", _KIND, req.info.name, [error])
+        new: Obj = orjson.loads(orjson.dumps(old))
+        parent = new
+        *parents, last = paths.spec.split(".")
+        for part in parents:
+            parent = parent.setdefault(part, {})
+        parent[last] = replicas
+        version = meta.get("resourceVersion")
+        if version:
+            new["metadata"]["resourceVersion"] = version
+        else:
+            new["metadata"].pop("resourceVersion", None)
+        mutation.own(fields, old, new, req.ctx.field_manager)
+        return new
+
+    written = await api.registry.update(
+        req.ctx,
+        served,
+        req.info.namespace if r.namespaced else "",
+        req.info.name,
+        transform,
+        subresource="scale",
+        options=options,
+        uid=uid,
+    )
+    await req.object(200, scale_of(written.obj, paths))
