@@ -51,3 +51,5 @@ class Tools:
     registry: Any
     """apiserver.registry.store.Registry (typed there to avoid a cycle)."""
     flags: Any
+    authorizer: Any = None
+    """apiserver.middleware.authz.Chain, for plugins that ask what a user may do; None allows everything."""

@@ -59,9 +59,12 @@ class PodGraph:
         node = pod.get("spec", {}).get("nodeName")
         if not node:
             return
-        references = (("pods", namespace, name), *_references(pod, namespace))
-        self._pods[namespace, name] = (node, references)
-        for reference in references:
+        reached: tuple[Reference, ...] = (("pods", namespace, name),)
+        # A mirror pod is the node's own: it must not open anything else to it.
+        if _MIRROR not in (meta.get("annotations") or {}):
+            reached += references(pod, namespace)
+        self._pods[namespace, name] = (node, reached)
+        for reference in reached:
             counts = self._reach.setdefault(reference, {})
             counts[node] = counts.get(node, 0) + 1
 
@@ -70,8 +73,8 @@ class PodGraph:
         known = self._pods.pop((namespace, name), None)
         if known is None:
             return
-        node, references = known
-        for reference in references:
+        node, reached = known
+        for reference in reached:
             counts = self._reach[reference]
             if counts[node] > 1:
                 counts[node] -= 1
@@ -91,10 +94,8 @@ class PodGraph:
         self._generation = generation
 
 
-def _references(pod: Obj, namespace: str) -> tuple[Reference, ...]:
-    # A mirror pod is the node's own: it must not open anything else to it.
-    if _MIRROR in pod["metadata"].get("annotations", {}):
-        return ()
+def references(pod: Obj, namespace: str) -> tuple[Reference, ...]:
+    """What a pod refers to, all of it in its own namespace."""
     spec = pod["spec"]
     out: list[Reference] = []
     if spec.get("serviceAccountName"):

@@ -1,0 +1,98 @@
+"""The admission chain: which plugins there are, in which order, and how a request passes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from apiserver.admission.certificates import CertificateApproval, CertificateSigning, CertificateSubjectRestriction
+from apiserver.admission.ingressclass import DefaultIngressClass
+from apiserver.admission.interface import Attributes, Tools
+from apiserver.admission.limitranger import LimitRanger
+from apiserver.admission.namespacelifecycle import NamespaceLifecycle
+from apiserver.admission.noderestriction import NodeRestriction
+from apiserver.admission.nodetaint import TaintNodesByCondition
+from apiserver.admission.plugin import BasePlugin
+from apiserver.admission.podsecurity import PodSecurity
+from apiserver.admission.podtopologylabels import PodTopologyLabels
+from apiserver.admission.priority import Priority
+from apiserver.admission.pvcresize import PersistentVolumeClaimResize
+from apiserver.admission.rbacescalation import RBACEscalation
+from apiserver.admission.runtimeclass import RuntimeClass
+from apiserver.admission.serviceaccount import ServiceAccount
+from apiserver.admission.storageclass import DefaultStorageClass
+from apiserver.admission.storageprotection import StorageObjectInUseProtection
+from apiserver.admission.tolerationseconds import DefaultTolerationSeconds
+from kubepy.api.kinds import Resource
+
+PLUGINS: tuple[Callable[[Tools], BasePlugin], ...] = (
+    NamespaceLifecycle,
+    LimitRanger,
+    ServiceAccount,
+    NodeRestriction,
+    TaintNodesByCondition,
+    PodSecurity,
+    Priority,
+    DefaultTolerationSeconds,
+    DefaultStorageClass,
+    StorageObjectInUseProtection,
+    PersistentVolumeClaimResize,
+    RuntimeClass,
+    CertificateApproval,
+    CertificateSigning,
+    CertificateSubjectRestriction,
+    DefaultIngressClass,
+    PodTopologyLabels,
+    RBACEscalation,
+)
+"""In upstream's order (pkg/kubeapiserver/options/plugins.go)."""
+
+_Stage = tuple[tuple[BasePlugin, ...], tuple[BasePlugin, ...]]
+
+
+class Chain:
+    """All plugins of a server; per kind of request it keeps who covers it."""
+
+    def __init__(self, plugins: Sequence[BasePlugin]) -> None:
+        self.plugins = tuple(plugins)
+        self._stages: dict[tuple[str, str, str, str], _Stage] = {}
+
+    def wants(self, operation: str, resource: Resource, subresource: str) -> bool:
+        """Whether any plugin may concern itself with such a request."""
+        mutating, validating = self._stage(operation, resource, subresource)
+        return bool(mutating or validating)
+
+    async def admit(self, a: Attributes) -> None:
+        """Let the mutating plugins change a.obj. Raises StatusError."""
+        for plugin in self._stage(a.operation, a.resource, a.subresource)[0]:
+            if plugin.handles(a):
+                await plugin.admit(a)
+
+    async def validate(self, a: Attributes) -> None:
+        """Let the validating plugins refuse. Raises StatusError."""
+        for plugin in self._stage(a.operation, a.resource, a.subresource)[1]:
+            if plugin.handles(a):
+                await plugin.validate(a)
+
+    def _stage(self, operation: str, resource: Resource, subresource: str) -> _Stage:
+        key = (operation, resource.group, resource.plural, subresource)
+        stage = self._stages.get(key)
+        if stage is None:
+            covering = [p for p in self.plugins if p.covers(operation, resource, subresource)]
+            mutating = tuple(p for p in covering if type(p).admit is not BasePlugin.admit)
+            validating = tuple(p for p in covering if type(p).validate is not BasePlugin.validate)
+            stage = self._stages[key] = (mutating, validating)
+        return stage
+
+
+def _names(value: Any) -> frozenset[str]:
+    if isinstance(value, str):
+        return frozenset(part for part in value.split(",") if part)
+    names: Iterable[str] = value or ()
+    return frozenset(names)
+
+
+def build(tools: Tools) -> Chain:
+    """The chain of all plugins but those of --disable-admission-plugins (`flags.disable_admission_plugins`)."""
+    disabled = _names(getattr(tools.flags, "disable_admission_plugins", None))
+    return Chain([plugin for plugin in (make(tools) for make in PLUGINS) if plugin.name not in disabled])
