@@ -19,6 +19,11 @@ CONTROLLERS: dict[str, str] = {
     "endpoints-controller": "controllers.endpoints:start",
     "endpointslice-controller": "controllers.endpointslice:start",
     "endpointslice-mirroring-controller": "controllers.endpointslice:start_mirroring",
+    "node-ipam-controller": "controllers.nodes.ipam:start",
+    "node-lifecycle-controller": "controllers.nodes.lifecycle:start",
+    "taint-eviction-controller": "controllers.nodes.eviction:start",
+    "ttl-controller": "controllers.nodes.ttl:start",
+    "pod-garbage-collector-controller": "controllers.nodes.podgc:start",
     # Last: it follows what the others watch, without a second copy.
     "garbage-collector-controller": "controllers.garbage:start",
 }
@@ -31,13 +36,11 @@ def selected(spec: list[str]) -> list[str]:
 
     A name may come with or without its `-controller` ending. Raises ValueError for an unknown one.
     """
-    chosen = []
     wanted = {_canonical(s) for s in spec if s != "*" and not s.startswith("-")}
     unwanted = {_canonical(s[1:]) for s in spec if s.startswith("-")}
-    for name in CONTROLLERS:
-        if name not in unwanted and (name in wanted or ("*" in spec and name not in DISABLED_BY_DEFAULT)):
-            chosen.append(name)
-    return chosen
+    if "*" in spec:
+        wanted |= CONTROLLERS.keys() - DISABLED_BY_DEFAULT
+    return [name for name in CONTROLLERS if name in wanted and name not in unwanted]
 
 
 def _canonical(name: str) -> str:
