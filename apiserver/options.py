@@ -35,7 +35,7 @@ class Options:
     token_auth_file: Path | None = None
     anonymous_auth: bool = True
     authorization_mode: tuple[str, ...] = ("Node", "RBAC")
-    service_account_issuer: tuple[str, ...] = ("https://kubernetes.default.svc.cluster.local",)
+    service_account_issuer: tuple[str, ...] = ("https://kubernetes.default.svc",)
     service_account_key_file: tuple[Path, ...] = ()
     service_account_signing_key_file: Path | None = None
     api_audiences: tuple[str, ...] = ()

@@ -37,6 +37,7 @@ class ServiceAccount(BasePlugin):
         assert a.obj is not None
         # A mirror pod must stay what the kubelet made of it.
         if a.subresource or _is_mirror(a.obj):
+            await self.validate(a)
             return
         spec = a.obj["spec"]
         if not spec.get("serviceAccountName"):
@@ -47,6 +48,9 @@ class ServiceAccount(BasePlugin):
             _mount_token(spec)
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [dict(ref) for ref in account["imagePullSecrets"]]
+        # What the account forbids is said before the pod is validated.
+        if _enforces(account):
+            _check_secrets(a, spec, account)
 
     async def validate(self, a: Attributes) -> None:
         """Raises Forbidden for what a mirror pod, or a pod of a strict account, must not refer to."""
