@@ -134,5 +134,7 @@ async def remove(cluster_id: str, cluster_cidr: str, cluster_dns: str) -> None:
     table = NetworkConfig(cluster_id, cluster_cidr, cluster_dns).table
     if not nft.available():
         await nft.apply(f"add table ip {table}\ndelete table ip {table}\n")
-    await host.dismiss_forwarded(cluster_cidr)
-    await host.release_address(cluster_dns)
+    if cluster_cidr:
+        await host.dismiss_forwarded(cluster_cidr)
+    if cluster_dns:
+        await host.release_address(cluster_dns)

@@ -115,4 +115,7 @@ def components(c: Cluster) -> Iterator[Component]:
 
 def cleanup_command(c: Cluster, *, remove: bool) -> tuple[str, ...]:
     """Stops, or removes with network and rules, what the kubelets left on the container engine."""
-    return (sys.executable, "-m", "kubelet.cleanup", f"--cluster-id={c.id}", "--remove" if remove else "--stop")
+    argv = (sys.executable, "-m", "kubelet.cleanup", f"--cluster-id={c.id}")
+    if not remove:
+        return (*argv, "--stop")
+    return (*argv, "--remove", f"--root-dir={c.dir}", f"--cluster-cidr={c.cluster_cidr}", f"--cluster-dns={c.dns}")

@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 
 import httpx
 
-from kubepy.cli import api, cluster, processes, supervisor, userconfig
+from kubepy.cli import addons, api, cluster, processes, supervisor, userconfig
 from kubepy.cli.cluster import Cluster, ClusterError
 from kubepy.cli.output import Step
 
@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
     supervisor.launch(wanted)
     with api.connect(wanted) as client:
         _wait_for_api(wanted, client)
+        addons.apply(wanted, client)
         _wait_for_nodes(wanted, client, started if fresh else None)
     file = None if options.no_kubeconfig else userconfig.merge(wanted)
     _explain(wanted, file)
