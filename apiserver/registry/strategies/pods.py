@@ -10,7 +10,7 @@ from typing import Any
 from apiserver.context import Obj
 from apiserver.registry.strategies.checks import Errors
 from apiserver.registry.strategies.common import STATUS_RESET, bump_generation, copy, first_generation, keep_status
-from apiserver.registry.strategies.podspec import defaults, notes, podstatus, spec, update, warnings
+from apiserver.registry.strategies.podspec import defaults, gates, notes, podstatus, spec, update, warnings
 from apiserver.registry.strategies.podspec.qos import qos_class
 from apiserver.registry.strategy import Strategy
 from kubepy.api import names
@@ -22,6 +22,7 @@ _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 def _prepare(obj: Obj) -> None:
     first_generation(obj)
+    gates.drop(obj["spec"])
     status: Obj = {"phase": "Pending", "qosClass": qos_class(obj)}
     found = obj["spec"]
     if found.get("schedulingGates"):
@@ -105,6 +106,7 @@ def _profile_of(annotation: str) -> Obj | None:
 
 def _prepare_update(new: Obj, old: Obj) -> None:
     keep_status(new, old)
+    gates.drop(new["spec"], old["spec"])
     bump_generation(new, old, new["spec"] != old["spec"])
 
 
