@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from collections.abc import Mapping
 from typing import Any
 
-_DEFAULTS: dict[str, Any] = {
-    "fields": None, "required": frozenset(), "items": None, "list_type": None, "map_type": None, "list_map_keys": None,
-    "patch_strategy": None, "patch_merge_key": None, "format": None, "int_or_string": False, "quantity": False, "time": False,
-    "preserve_unknown": False, "embedded_resource": False, "nullable": False, "default": None, "description": None, "ref": None,
-}  # fmt: skip
+from kubepy.api.schema import Node
 
 
-def node(kind: str, **attributes: Any) -> Any:
-    """A node of type `kind` with the attributes of kubepy.api.schema.Node."""
-    return SimpleNamespace(type=kind, **{**_DEFAULTS, **attributes})
+def node(kind: Any, *, fields: Mapping[str, Node] | None = None, **attributes: Any) -> Node:
+    """A node of type `kind` with these attributes."""
+    out = Node(type=kind, omit_empty=True, **attributes)
+    if fields is not None:
+        out.resolve = lambda: fields
+    return out
 
 
-def obj(**fields: Any) -> Any:
+def obj(**fields: Node) -> Node:
     """An object with these fields."""
     return node("object", fields=fields)
 
@@ -27,13 +26,13 @@ INTEGER = node("integer")
 STRINGS = node("map", items=STRING)
 
 
-def keyed(item: Any, *keys: str) -> Any:
+def keyed(item: Node, *keys: str) -> Node:
     """A list merged by key."""
     return node("list", items=item, list_type="map", list_map_keys=keys, patch_strategy="merge", patch_merge_key=keys[0])
 
 
 METADATA = obj(
-    name=STRING, namespace=STRING, uid=STRING, resourceVersion=STRING, generation=INTEGER, creationTimestamp=node("string", time=True),
+    name=STRING, namespace=STRING, uid=STRING, resourceVersion=STRING, generation=INTEGER, creationTimestamp=node("string", time="seconds"),
     labels=STRINGS, annotations=STRINGS, finalizers=node("list", items=STRING, list_type="set", patch_strategy="merge"),
     managedFields=node("list", items=node("any")),
 )  # fmt: skip

@@ -6,12 +6,11 @@ says otherwise, maps are granular unless marked atomic, free-form values are ded
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kubepy.api.patch.fieldset import field_element, key_element, value_element
-
-if TYPE_CHECKING:
-    from kubepy.api.schema import Node
+from kubepy.api.schema.defaults import DEFAULTS
+from kubepy.api.schema.node import MISSING, Node
 
 Member = tuple[str, "Shape"]
 _ABSENT: Any = object()
@@ -145,6 +144,13 @@ def _list(node: Node) -> Shape:
         keys = (node.patch_merge_key,) if node.patch_merge_key else ()
     shape.leaf = shape.list_kind == "atomic"
     if shape.list_kind == "map":
-        fields = (node.items.fields if node.items is not None else None) or {}
-        shape.keys = tuple((name, fields[name].default if name in fields else None) for name in sorted(keys))
+        shape.keys = tuple((name, _default(node.items, name)) for name in sorted(keys))
     return shape
+
+
+def _default(item: Node | None, name: str) -> Any:
+    """What a key field that is not set counts as; None for nothing."""
+    field = item.fields.get(name) if item is not None else None
+    if item is None or field is None:
+        return None
+    return field.default if field.default is not MISSING else DEFAULTS.get(item.ref or "", {}).get(name)

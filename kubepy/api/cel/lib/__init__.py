@@ -1,0 +1,1 @@
+"""Function libraries, one file each. Each offers `TABLE`, its declarations."""
