@@ -47,7 +47,8 @@ class Cacher:
         self._shards: dict[str, Shard] = {}
         self._freshness = Freshness(storage)
         self._loaded = 0
-        self._parked: dict[int, Entry] = {}
+        self._parked: dict[str, Entry] = {}
+        """Writes acknowledged to this process that the store's watch has not reported yet, by key."""
         self._dirty: set[Shard] = set()
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flushed_at = 0.0
@@ -90,7 +91,7 @@ class Cacher:
         return self._make(kv.key, kv.mod_revision, kv.value)
 
     def written(self, key: str, revision: int, value: bytes) -> Entry:
-        """The Entry for a write just acknowledged. Hands it to the cache, which need not make it again: no waiting."""
+        """The Entry for a write just acknowledged. Hands it to the cache: `get` knows it at once, and it is made only once."""
         parts = keys.split(key)
         shard = self._shards.get(parts.prefix) if parts else None
         cached = shard.index.entries.get(key) if shard is not None else None
@@ -98,11 +99,15 @@ class Cacher:
             return cached
         entry = self._make(key, revision, value)
         if revision > self.revision:
-            self._parked[revision] = entry
+            known = self._parked.get(key)
+            if known is None or known.revision < revision:
+                self._parked[key] = entry
         return entry
 
     def get(self, prefix: str, key: str) -> Entry | None:
-        """The object under the full storage key `key` (Resource.key), or None."""
+        """The object under the full storage key `key` (Resource.key), or None. Never older than what `written` was told."""
+        if self._parked and (parked := self._parked.get(key)) is not None:
+            return parked
         shard = self._shards.get(prefix)
         return shard.index.entries.get(key) if shard is not None else None
 
@@ -187,14 +192,12 @@ class Cacher:
         watcher.deliver(Batch((CacheEvent(EventType.BOOKMARK, None, None, self.revision),)))
 
     def end_watches(self, prefix: str) -> None:
-        """End all watchers of a prefix (its resource is no longer served)."""
+        """End all watchers of a prefix and forget its history: its resource is no longer served."""
         shard = self._shards.get(prefix)
         if shard is None:
             return
         self._flush()
-        shard.close()
-        if not shard.index.entries:
-            del self._shards[prefix]
+        shard.close(self.revision)
 
     def _seed(self, watcher: Watcher, group: Group, entries: Sequence[Entry], initial_bookmark: bool) -> None:
         events = [CacheEvent(EventType.ADDED, entry, None, entry.revision) for entry in entries if group.sees(entry)]
@@ -265,21 +268,21 @@ class Cacher:
             shard = self._shard(parts.prefix)
             revision = event.revision
             entry = None
+            known = parked.get(event.key) if parked else None
+            if known is not None and known.revision <= revision:
+                del parked[event.key]
             if event.value is not None:
-                entry = parked.pop(revision, None) if parked else None
-                if entry is None or entry.key != event.key:
+                if known is not None and known.revision == revision:
+                    entry = known
+                else:
                     entry = Entry(event.key, revision, splice(event.value, revision), parts.namespace, parts.name)
             change = shard.apply(event.key, parts.namespace, entry, revision)
             if change is not None and shard.fanout:
                 self._recent.append(change)
                 self._dirty.add(shard)
-        revision = events[-1].revision
-        if parked:
-            for old in [known for known in parked if known <= revision]:
-                del parked[old]
         if self._dirty:
             self._flush_soon()
-        self._freshness.reached(revision)
+        self._freshness.reached(events[-1].revision)
 
     def _flush_soon(self) -> None:
         if self._flush_timer is not None:
@@ -318,4 +321,4 @@ class Cacher:
 
     def _end_watchers(self) -> None:
         for shard in self._shards.values():
-            shard.close()
+            shard.close(self.revision)

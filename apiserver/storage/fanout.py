@@ -7,12 +7,15 @@ node each cost a change on another node nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 
 from apiserver.storage.entry import Entry
 from apiserver.storage.events import Batch, CacheEvent, EventType
 from apiserver.storage.index import IndexValues, PrefixIndex
 from apiserver.storage.watcher import Filter, Watcher
+
+log = logging.getLogger(__name__)
 
 Trigger = tuple[str, str]
 """What a group is found by: (what, value)."""
@@ -119,8 +122,15 @@ class Fanout:
         for name, values in indexed.items():
             triggers.extend([(f"index:{name}", value) for value in dict.fromkeys(values) if value is not None])
         for trigger in triggers:
-            for group in self._by_trigger.get(trigger, ()):
-                seen = group.translate(event)
+            for group in tuple(self._by_trigger.get(trigger, ())):
+                try:
+                    seen = group.translate(event)
+                except Exception:
+                    # A selector that fails must cost its own watchers, not the cache.
+                    log.exception("the filter %r failed on %r", group.filter, event)
+                    for watcher in tuple(group.watchers):
+                        watcher.close()
+                    continue
                 if seen is not None:
                     if not group.pending:
                         self._touched.append(group)

@@ -29,7 +29,7 @@ class Freshness:
     def __init__(self, storage: Storage) -> None:
         self.revision = 0
         self._storage = storage
-        self._local = hasattr(storage, "newest")
+        self._local = hasattr(type(storage), "newest")  # an in-process store: no round trip
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
         self._trip: asyncio.Task[int] | None = None

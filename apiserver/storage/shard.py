@@ -40,7 +40,8 @@ class Shard:
             self.fanout.offer(event, indexed)
         return event
 
-    def close(self) -> None:
-        """End all watchers."""
+    def close(self, revision: int) -> None:
+        """End all watchers and forget the history up to `revision`."""
+        self.window = Window(revision)
         for watcher in self.fanout.watchers():
             watcher.close()

@@ -88,7 +88,11 @@ class Connection:
             raise Unavailable("no etcd endpoint is given")
         self._members = [Member(endpoint, tls) for endpoint in endpoints]
         self._current = 0
-        self.closed = False
+        self._closed = False
+
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
 
     @property
     def member(self) -> Member:
@@ -102,7 +106,7 @@ class Connection:
 
     async def close(self) -> None:
         """Close all channels."""
-        self.closed = True
+        self._closed = True
         for member in self._members:
             await member.channel.close()
 

@@ -31,7 +31,7 @@ async def watch(connection: Connection, prefix: str, start: int, previous: bool)
     """Batches of changes from revision `start` on, until the connection is closed. Raises Compacted; other trouble is waited out."""
     position, backoff = start, FIRST_BACKOFF
     key, end = span(prefix)
-    while not connection.closed:
+    while not connection.is_closed():
         member = connection.member
         stream: Any = member.watch.Watch(metadata=_METADATA)
         try:
@@ -50,11 +50,11 @@ async def watch(connection: Connection, prefix: str, start: int, previous: bool)
         except asyncio.CancelledError:
             # grpc reports the closing of its channel this way, too.
             task = asyncio.current_task()
-            if connection.closed and task is not None and not task.cancelling():
+            if connection.is_closed() and task is not None and not task.cancelling():
                 return
             raise
         except (grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
-            if connection.closed:
+            if connection.is_closed():
                 return
             log.info("watch of etcd at %s broke, resuming from revision %d: %s", member.address, position, error)
         finally:

@@ -37,8 +37,11 @@ PAGE_ROWS = 500
 """Rows read in one go; between two goes the event loop runs."""
 CHECKPOINT_BYTES = 8 << 20
 """A write-ahead log larger than this is copied into the database in the background."""
-CHECKPOINT_BLOCKING_BYTES = 128 << 20
-"""One larger than this, in the foreground: the background cannot keep up."""
+PAGE_BYTES = 4096
+"""What a row costs in the write-ahead log besides its value: a page of the index."""
+COMPACT_ROWS = 128
+COMPACT_PAUSE = 0.004
+"""Compaction forgets so many rows at a time (about 2 ms) and leaves the event loop alone for as many seconds in between."""
 
 
 class SQLiteStorage:
@@ -99,8 +102,11 @@ class SQLiteStorage:
         return self._writer.durable
 
     async def revision(self) -> int:
-        """The newest acknowledged revision."""
-        return self._writer.durable
+        """The newest acknowledged revision. Raises Unavailable for good once the disk has failed."""
+        writer = self._writer
+        if writer.failure is not None:
+            raise writer.failure
+        return writer.durable
 
     async def get(self, key: str) -> KeyValue | None:
         """The key's newest acknowledged value."""
@@ -203,18 +209,21 @@ class SQLiteStorage:
     def _deliver(self, events: Sequence[Event]) -> None:
         for feed in self._feeds:
             feed.put(events)
-        self._since_checkpoint += sum(len(event.value or b"") + 4096 for event in events)
+        self._count_written(sum(len(event.value or b"") + PAGE_BYTES for event in events))
+
+    def _count_written(self, size: int) -> None:
+        """Keep the write-ahead log short. In a storm the background never reaches its end, so the foreground does the rest."""
+        self._since_checkpoint += size
         if self._since_checkpoint > CHECKPOINT_BYTES and self._checkpointing is None:
             self._since_checkpoint = 0
-            self._checkpoint()
+            self._checkpointing = asyncio.get_running_loop().run_in_executor(None, database.checkpoint, self.path)
+            self._checkpointing.add_done_callback(self._finish_checkpoint)
 
-    def _checkpoint(self) -> None:
-        wal = Path(f"{self.path}-wal").stat().st_size
-        if wal > CHECKPOINT_BLOCKING_BYTES:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            return
-        self._checkpointing = asyncio.get_running_loop().run_in_executor(None, database.checkpoint, self.path)
-        self._checkpointing.add_done_callback(lambda _: setattr(self, "_checkpointing", None))
+    def _finish_checkpoint(self, _: asyncio.Future[None]) -> None:
+        self._checkpointing = None
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     async def compact(self, revision: int) -> None:
         """See Storage.compact. Works in steps, between which writes go on."""
@@ -225,13 +234,15 @@ class SQLiteStorage:
         self._compacted = target
         self._connection.execute(database.SET_META, ("compacted", target))
         while low < target:
-            high = min(low + PAGE_ROWS, target)
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute(database.FORGET_REPLACED, {"low": low, "high": high})
-            self._connection.execute(database.FORGET_DELETIONS, {"low": low, "high": high})
-            self._connection.execute("COMMIT")
+            high = min(low + COMPACT_ROWS, target)
+            db = self._connection
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(database.FORGET_REPLACED, {"low": low, "high": high})
+            db.execute(database.FORGET_DELETIONS, {"low": low, "high": high})
+            db.execute("COMMIT")
+            self._count_written((high - low) * PAGE_BYTES)
             low = high
-            await asyncio.sleep(0)
+            await asyncio.sleep(COMPACT_PAUSE)
 
     async def size(self) -> int:
         """Bytes of the database and its write-ahead log."""

@@ -87,8 +87,14 @@ class KernelSync:
         self._iocb.fd = fd
         try:
             self._call(self._submit, self._context, ctypes.c_long(1), self._iocbs)
-        except OSError as error:
+        except OSError:
+            # The kernel is short of something: sync here and now.
             self._done = None
+            error: OSError | None = None
+            try:
+                os.fdatasync(fd)
+            except OSError as failed:
+                error = failed
             self._loop.call_soon(done, error)
 
     def once(self, fd: int) -> None:
