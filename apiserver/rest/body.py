@@ -130,8 +130,16 @@ def decode(ctx: Context, served: Served, obj: Obj, complaints: list[str]) -> Obj
         raise errors.BadRequest(f'{r.kind} in version "{r.version}" cannot be handled as a {r.kind}: {e}') from None
     report(ctx, r.kind, r.version, complaints + [f'unknown field "{path}"' for path in decoded.unknown])
     out: Obj = decoded.obj
+    keep_reset(obj, out)
     served.strategy.default(out)
     return out
+
+
+def keep_reset(sent: Obj, out: Obj) -> None:
+    """An empty managedFields, which decoding drops, asks for the loss of all ownership."""
+    meta = sent.get("metadata")
+    if type(meta) is dict and meta.get("managedFields") == []:
+        out["metadata"]["managedFields"] = []
 
 
 def report(ctx: Context, kind: str, version: str, complaints: list[str]) -> None:

@@ -13,7 +13,7 @@ import orjson
 from apiserver.context import Obj
 from apiserver.registry import objectmeta
 from apiserver.registry.catalog import Served
-from apiserver.rest import gojson, mutation, output, params
+from apiserver.rest import body, gojson, mutation, output, params
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
 from apiserver.rest.verbs.update import authorize_create
@@ -172,6 +172,7 @@ def _decoded(req: Request, served: Served, patched: Obj, strategic: bytes | None
         for c in complaints:
             ctx.warn(c)
     out: Obj = decoded.obj
+    body.keep_reset(patched, out)
     served.strategy.default(out)
     return out
 
