@@ -18,6 +18,7 @@ from apiserver.admission.podtopologylabels import PodTopologyLabels
 from apiserver.admission.priority import Priority
 from apiserver.admission.pvcresize import PersistentVolumeClaimResize
 from apiserver.admission.rbacescalation import RBACEscalation
+from apiserver.admission.resourcequota import ResourceQuota
 from apiserver.admission.runtimeclass import RuntimeClass
 from apiserver.admission.serviceaccount import ServiceAccount
 from apiserver.admission.storageclass import DefaultStorageClass
@@ -44,6 +45,7 @@ PLUGINS: tuple[Callable[[Tools], BasePlugin], ...] = (
     DefaultIngressClass,
     PodTopologyLabels,
     RBACEscalation,
+    ResourceQuota,
 )
 """In upstream's order (pkg/kubeapiserver/options/plugins.go)."""
 
