@@ -1,0 +1,225 @@
+"""Schemas of the OpenAPI documents, from the published definitions and from CRDs. Pure.
+
+Upstream: kube-openapi's generated definitions; apiextensions-apiserver pkg/controller/openapi (custom resources).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from kubepy.api.resource import Resource, Subresource
+from kubepy.api.schema.definitions import definition_name, definitions, json_type, node_for_definition, reference
+from kubepy.api.schema.node import Node
+
+Obj = dict[str, Any]
+V3 = "#/components/schemas/"
+
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+PATCH = _META + "Patch"
+STATUS = _META + "Status"
+DELETE_OPTIONS = _META + "DeleteOptions"
+WATCH_EVENT = _META + "WatchEvent"
+API_RESOURCE_LIST = _META + "APIResourceList"
+_QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+
+_PATCH_SCHEMA: Obj = {
+    "description": "Patch is provided to give a concrete name and type to the Kubernetes PATCH request body.",
+    "type": "object",
+}
+
+MARKED_DEFAULTS: dict[str, dict[str, Any]] = {
+    "io.k8s.api.core.v1.ContainerPort": {"protocol": "TCP"},
+    "io.k8s.api.core.v1.GRPCAction": {"service": ""},
+    "io.k8s.api.core.v1.ServicePort": {"protocol": "TCP"},
+    "io.k8s.api.core.v1.LocalObjectReference": {"name": ""},
+    "io.k8s.api.core.v1.ISCSIVolumeSource": {"iscsiInterface": "default"},
+    "io.k8s.api.core.v1.ISCSIPersistentVolumeSource": {"iscsiInterface": "default"},
+    "io.k8s.api.core.v1.ConfigMapKeySelector": {"name": ""},
+    "io.k8s.api.core.v1.SecretKeySelector": {"name": ""},
+    "io.k8s.api.core.v1.ReplicationControllerSpec": {"replicas": 1, "minReadySeconds": 0},
+    "io.k8s.api.resource.v1.DeviceToleration": {"operator": "Equal"},
+}
+"""Defaults that upstream's types declare (`+default=`), which server-side apply needs where they are keys of list maps."""
+
+_ZERO = {"string": "", "integer": 0, "number": 0, "boolean": False}
+
+
+@lru_cache(maxsize=2048)
+def definition(name: str) -> Obj:
+    """One built-in definition as OpenAPI v3. Shared: do not change. KeyError for unknown names."""
+    if name == PATCH:
+        return _PATCH_SCHEMA
+    schema = definitions()[name]
+    if name == _QUANTITY:
+        return {"description": schema.get("description", ""), "oneOf": [{"type": "string"}, {"type": "number"}]}
+    if name == _INT_OR_STRING:
+        return {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}
+    out = _schema(schema)
+    if "properties" in schema:
+        node = node_for_definition(name)
+        marked = MARKED_DEFAULTS.get(name, {})
+        for field, child in node.fields.items():
+            default = marked.get(field, _implied_default(child))
+            if default is not None:
+                out["properties"][field] = out["properties"][field] | {"default": default}
+    return out
+
+
+def _implied_default(node: Node) -> Any:
+    """What Go holds in an unset field: structs are {}, scalars that are always written zero."""
+    if node.pointer:
+        return None
+    if node.type == "object" and node.fields:
+        return {}
+    if not node.omit_empty and not node.quantity and not node.time and node.format != "byte":
+        return _ZERO.get(node.type)
+    return None
+
+
+def _schema(schema: Mapping[str, Any]) -> Obj:
+    out: Obj = {k: v for k, v in schema.items() if k == "description" or k.startswith("x-kubernetes-")}
+    if name := reference(schema):
+        if not out:
+            return {"$ref": V3 + name}
+        return out | {"allOf": [{"$ref": V3 + name}]}
+    kind = json_type(schema) if "type" in schema else ""
+    if kind:
+        out["type"] = kind
+    for key in ("format", "required"):
+        if key in schema:
+            out[key] = schema[key]
+    if "properties" in schema:
+        out["properties"] = {k: _schema(v) for k, v in schema["properties"].items()}
+    if isinstance(schema.get("items"), dict):
+        out["items"] = _schema(schema["items"])
+        zero = _ZERO.get(out["items"].get("type", "")) if "$ref" not in out["items"] else {}
+        if zero is not None:
+            out["items"] = _with_default(out["items"], zero)
+    extra = schema.get("additionalProperties")
+    if isinstance(extra, dict):
+        out["additionalProperties"] = _schema(extra)
+        if out["additionalProperties"].get("type") in _ZERO and "format" not in out["additionalProperties"]:
+            out["additionalProperties"]["default"] = _ZERO[out["additionalProperties"]["type"]]
+    return out
+
+
+def _with_default(schema: Obj, default: Any) -> Obj:
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix(V3)
+        if name in (_QUANTITY, _INT_OR_STRING):
+            return schema
+        return {"allOf": [schema], "default": default}
+    return schema | {"default": default}
+
+
+def model_name(resource: Resource, kind: str) -> str:
+    """The schema's name: the definition's, or for custom resources the reversed group, version and kind."""
+    if not resource.custom:
+        found = definition_name(resource.api_version, kind)
+        if found is not None:
+            return found
+    return ".".join((*reversed(resource.group.split(".")), resource.version, kind))
+
+
+def gvk(group: str, version: str, kind: str) -> Obj:
+    """The value of x-kubernetes-group-version-kind."""
+    return {"group": group, "version": version, "kind": kind}
+
+
+def references(value: Any) -> Iterable[str]:
+    """The names of all schemas that a piece of a document refers to."""
+    if isinstance(value, dict):
+        ref = value.get("$ref")
+        if isinstance(ref, str):
+            yield ref.rpartition("/")[2]
+        for child in value.values():
+            yield from references(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from references(child)
+
+
+def closure(roots: Iterable[str], own: Mapping[str, Obj]) -> dict[str, Obj]:
+    """The named schemas and all they refer to, `own` before the built-in ones; in the order of names."""
+    out: dict[str, Obj] = {}
+    todo = list(roots)
+    while todo:
+        name = todo.pop()
+        if name not in out:
+            out[name] = own[name] if name in own else definition(name)
+            todo += references(out[name])
+    return dict(sorted(out.items()))
+
+
+_TYPE_META = {
+    field: {"type": "string", "description": text}
+    for field, text in (
+        ("apiVersion", "The version of this representation of the object."),
+        ("kind", "The kind of the object, in CamelCase."),
+    )
+}
+_NOT_IN_V2 = {"oneOf", "anyOf", "allOf", "not", "nullable", "default"}
+
+
+def custom_schemas(resource: Resource, schema: Mapping[str, Any] | None, *, v2: bool = False) -> dict[str, Obj]:
+    """The schemas of a custom resource and of its list, by name. `schema` is the version's openAPIV3Schema."""
+    kind_name, list_name = model_name(resource, resource.kind), model_name(resource, resource.list_kind)
+    if schema is None or (v2 and schema.get("x-kubernetes-preserve-unknown-fields")):
+        # Clients take listed properties for all there are: with unknown fields allowed there must be none.
+        own: Obj = {"type": "object"}
+    else:
+        own = _plain(schema, v2)
+        own["properties"] = own.get("properties", {}) | _TYPE_META | {"metadata": _ref(_META + "ObjectMeta", "Standard object's metadata.")}
+    own["x-kubernetes-group-version-kind"] = [gvk(resource.group, resource.version, resource.kind)]
+    if resource.selectable_fields and not v2:
+        own["x-kubernetes-selectable-fields"] = [{"fieldPath": f} for f in resource.selectable_fields]
+    listing: Obj = {
+        "description": f"{resource.list_kind} is a list of {resource.kind}",
+        "type": "object",
+        "required": ["items"],
+        "properties": _TYPE_META
+        | {
+            "metadata": _ref(_META + "ListMeta", "Standard list metadata."),
+            "items": {"description": f"List of {resource.plural}.", "type": "array", "items": {"$ref": V3 + kind_name}},
+        },
+        "x-kubernetes-group-version-kind": [gvk(resource.group, resource.version, resource.list_kind)],
+    }
+    return {kind_name: own, list_name: listing}
+
+
+def _ref(name: str, description: str) -> Obj:
+    return {"allOf": [{"$ref": V3 + name}], "description": description}
+
+
+def _plain(schema: Mapping[str, Any], v2: bool) -> Obj:
+    """A CRD's schema as it is published: embedded resources get their metadata; v2 loses what it cannot say."""
+    out: Obj = {k: v for k, v in schema.items() if not (v2 and k in _NOT_IN_V2)}
+    if v2 and (schema.get("nullable") or schema.get("x-kubernetes-int-or-string")):
+        out.pop("type", None)
+    if "properties" in schema:
+        out["properties"] = {k: _plain(v, v2) for k, v in schema["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            out[key] = _plain(schema[key], v2)
+    if schema.get("x-kubernetes-embedded-resource") and not (v2 and schema.get("x-kubernetes-preserve-unknown-fields")):
+        metadata = {"metadata": _ref(_META + "ObjectMeta", "Standard object's metadata.")}
+        out["properties"] = out.get("properties", {}) | _TYPE_META | metadata
+        out["required"] = [*out.get("required", ()), *(k for k in ("kind", "apiVersion") if k not in out.get("required", ()))]
+    return out
+
+
+def gvk_of(resource: Resource) -> Obj:
+    """The x-kubernetes-group-version-kind of a resource."""
+    return gvk(resource.group, resource.version, resource.kind)
+
+
+def subresource_model(resource: Resource, subresource: Subresource) -> str:
+    """The name of the schema that a subresource reads and writes."""
+    if subresource.version is not None:
+        found = definition_name(f"{subresource.group}/{subresource.version}", subresource.kind)
+        if found is not None:
+            return found
+    return model_name(resource, subresource.kind)
