@@ -15,6 +15,8 @@ from apiserver.admission.nodetaint import TaintNodesByCondition
 from apiserver.admission.plugin import BasePlugin
 from apiserver.admission.podsecurity import PodSecurity
 from apiserver.admission.podtopologylabels import PodTopologyLabels
+from apiserver.admission.policy.mutating import MutatingAdmissionPolicy
+from apiserver.admission.policy.validating import ValidatingAdmissionPolicy
 from apiserver.admission.priority import Priority
 from apiserver.admission.pvcresize import PersistentVolumeClaimResize
 from apiserver.admission.rbacescalation import RBACEscalation
@@ -24,6 +26,7 @@ from apiserver.admission.serviceaccount import ServiceAccount
 from apiserver.admission.storageclass import DefaultStorageClass
 from apiserver.admission.storageprotection import StorageObjectInUseProtection
 from apiserver.admission.tolerationseconds import DefaultTolerationSeconds
+from apiserver.admission.webhook.plugins import MutatingAdmissionWebhook, ValidatingAdmissionWebhook
 from kubepy.api.kinds import Resource
 
 PLUGINS: tuple[Callable[[Tools], BasePlugin], ...] = (
@@ -44,7 +47,11 @@ PLUGINS: tuple[Callable[[Tools], BasePlugin], ...] = (
     CertificateSubjectRestriction,
     DefaultIngressClass,
     PodTopologyLabels,
+    MutatingAdmissionPolicy,
+    MutatingAdmissionWebhook,
     RBACEscalation,
+    ValidatingAdmissionPolicy,
+    ValidatingAdmissionWebhook,
     ResourceQuota,
 )
 """In upstream's order (pkg/kubeapiserver/options/plugins.go)."""
@@ -66,15 +73,28 @@ class Chain:
 
     async def admit(self, a: Attributes) -> None:
         """Let the mutating plugins change a.obj. Raises StatusError."""
-        for plugin in self._stage(a.operation, a.resource, a.subresource)[0]:
+        plugins = self._stage(a.operation, a.resource, a.subresource)[0]
+        for plugin in plugins:
             if plugin.handles(a):
                 await plugin.admit(a)
+        state = a.mutation
+        if state is not None and state.due:
+            # Somebody changed what another one had already seen, who wants to see it again: a second, last round.
+            state.round = 1
+            for plugin in plugins:
+                if plugin.handles(a):
+                    await plugin.admit(a)
 
     async def validate(self, a: Attributes) -> None:
         """Let the validating plugins refuse. Raises StatusError."""
         for plugin in self._stage(a.operation, a.resource, a.subresource)[1]:
             if plugin.handles(a):
                 await plugin.validate(a)
+
+    async def close(self) -> None:
+        """Close what plugins hold open."""
+        for plugin in self.plugins:
+            await plugin.close()
 
     def _stage(self, operation: str, resource: Resource, subresource: str) -> _Stage:
         key = (operation, resource.group, resource.plural, subresource)

@@ -26,6 +26,8 @@ class Attributes:
     obj: Obj | None
     old: Obj | None
     options: dict[str, Any]
+    mutation: Any = None
+    """apiserver.admission.reinvocation.Mutation, made by the first plugin that can be invoked again."""
 
 
 class Plugin(Protocol):

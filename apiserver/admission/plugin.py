@@ -35,6 +35,9 @@ class BasePlugin:
         """Cheap test that lets the chain skip the plugin."""
         return True
 
+    async def close(self) -> None:
+        """Release what is held open."""
+
     async def admit(self, a: Attributes) -> None:
         """Mutate a.obj."""
 

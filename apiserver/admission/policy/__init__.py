@@ -1,0 +1,1 @@
+"""Admission policies written in CEL: ValidatingAdmissionPolicy and MutatingAdmissionPolicy."""

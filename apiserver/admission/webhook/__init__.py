@@ -1,0 +1,1 @@
+"""Admission webhooks: whom to ask, how, and what to make of the answers."""
