@@ -130,7 +130,11 @@ def _canonical(nanos: int, format: Format) -> str:
     exponent -= shift
     if format == "DecimalExponent":
         return f"{amount}e{exponent}" if exponent else str(amount)
-    return f"{amount}{_DECIMAL_NAMES.get(exponent, '')}"
+    if exponent > 18:
+        # There is no suffix above E. (Upstream loses the exponent here, and with it the amount.)
+        amount *= 10 ** (exponent - 18)
+        exponent = 18
+    return f"{amount}{_DECIMAL_NAMES[exponent]}"
 
 
 def _scan(text: str) -> tuple[bool, str, str, str]:
