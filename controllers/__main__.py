@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from controllers import table
 from controllers.context import Context, Options
+from controllers.credentials import Accounts
 from kubepy.client import Client
 from kubepy.runtime import Manager
 from kubepy.runtime.daemon import Daemon, add_bool, duration, main_of
@@ -26,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--cluster-cidr", default="10.244.0.0/16", help="range of pod addresses, from which nodes get theirs")
     out.add_argument("--service-cluster-ip-range", default="", help="ranges of Services, kept free of node ranges")
     add_bool(out, "--allocate-node-cidrs", True, "give every node a range of --cluster-cidr")
-    out.add_argument("--use-service-account-credentials", nargs="?", const=True, default=False, help=argparse.SUPPRESS)
+    add_bool(out, "--use-service-account-credentials", True, "let each controller act as a service account of its own")
     for flag, kind in (
         ("service-account-private-key-file", Path), ("root-ca-file", Path), ("cluster-signing-cert-file", Path),
         ("cluster-signing-key-file", Path), ("local-path-root", Path), ("node-cidr-mask-size", int), ("node-cidr-mask-size-ipv6", int),
@@ -51,12 +53,12 @@ def options(args: argparse.Namespace) -> Options:
     return Options(**values)
 
 
-def build(client: Client, manager: Manager, names: list[str], chosen: Options) -> Context:
-    """Register the named controllers with a manager."""
+def build(client: Client, manager: Manager, names: list[str], chosen: Options, accounts: Accounts | None = None) -> None:
+    """Register the named controllers with a manager; each writes as its account, if there are accounts."""
     context = Context(client, manager, chosen)
     for name in names:
-        table.load(name)(context)
-    return context
+        own = context if accounts is None else replace(context, client=accounts.client(table.CONTROLLERS[name].account))
+        table.load(name)(own)
 
 
 async def run(daemon: Daemon) -> None:
@@ -66,8 +68,13 @@ async def run(daemon: Daemon) -> None:
     async with Client(daemon.config(), user_agent=USER_AGENT, qps=args.kube_api_qps or None, burst=args.kube_api_burst or None) as client:
         manager = Manager(client, component=USER_AGENT, elector=daemon.elector(client))
         daemon.health.ready_checks["informer-sync"] = lambda: None if manager.ready.is_set() else "not synced"
-        build(client, manager, names, options(args))
-        await manager.run()
+        accounts = Accounts(client, manager.clock, USER_AGENT) if args.use_service_account_credentials else None
+        build(client, manager, names, options(args), accounts)
+        try:
+            await manager.run()
+        finally:
+            if accounts is not None:
+                await accounts.close()
 
 
 if __name__ == "__main__":

@@ -1,31 +1,42 @@
-"""THE table of controllers: upstream's name → the module and function that register it. Modules load when first needed."""
+"""THE table of controllers: upstream's name → what registers it, and the service account it acts as. Modules load when needed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 
 from controllers.context import Context
 
 Start = Callable[[Context], None]
 
-CONTROLLERS: dict[str, str] = {
-    "serviceaccount-controller": "controllers.serviceaccount:start_default",
-    "root-ca-certificate-publisher-controller": "controllers.serviceaccount:start_root_ca",
-    "namespace-controller": "controllers.namespace:start",
-    "replicaset-controller": "controllers.replicaset:start_replicaset",
-    "replicationcontroller-controller": "controllers.replicaset:start_replication",
-    "deployment-controller": "controllers.deployment:start",
-    "endpoints-controller": "controllers.endpoints:start",
-    "endpointslice-controller": "controllers.endpointslice:start",
-    "endpointslice-mirroring-controller": "controllers.endpointslice:start_mirroring",
-    "node-ipam-controller": "controllers.nodes.ipam:start",
-    "node-lifecycle-controller": "controllers.nodes.lifecycle:start",
-    "taint-eviction-controller": "controllers.nodes.eviction:start",
-    "ttl-controller": "controllers.nodes.ttl:start",
-    "pod-garbage-collector-controller": "controllers.nodes.podgc:start",
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`start` is module:function; `account` the service account in kube-system whose role covers the controller."""
+
+    start: str
+    account: str
+
+
+CONTROLLERS: dict[str, Entry] = {
+    "serviceaccount-controller": Entry("controllers.serviceaccount:start_default", "service-account-controller"),
+    "root-ca-certificate-publisher-controller": Entry("controllers.serviceaccount:start_root_ca", "root-ca-cert-publisher"),
+    "namespace-controller": Entry("controllers.namespace:start", "namespace-controller"),
+    "replicaset-controller": Entry("controllers.replicaset:start_replicaset", "replicaset-controller"),
+    "replicationcontroller-controller": Entry("controllers.replicaset:start_replication", "replication-controller"),
+    "deployment-controller": Entry("controllers.deployment:start", "deployment-controller"),
+    "endpoints-controller": Entry("controllers.endpoints:start", "endpoint-controller"),
+    "endpointslice-controller": Entry("controllers.endpointslice:start", "endpointslice-controller"),
+    "endpointslice-mirroring-controller": Entry("controllers.endpointslice:start_mirroring", "endpointslicemirroring-controller"),
+    "node-ipam-controller": Entry("controllers.nodes.ipam:start", "node-controller"),
+    "node-lifecycle-controller": Entry("controllers.nodes.lifecycle:start", "node-controller"),
+    "taint-eviction-controller": Entry("controllers.nodes.eviction:start", "node-controller"),
+    "ttl-controller": Entry("controllers.nodes.ttl:start", "ttl-controller"),
+    "pod-garbage-collector-controller": Entry("controllers.nodes.podgc:start", "pod-garbage-collector"),
+    "job-controller": Entry("controllers.job:start", "job-controller"),
     # Last: it follows what the others watch, without a second copy.
-    "garbage-collector-controller": "controllers.garbage:start",
+    "garbage-collector-controller": Entry("controllers.garbage:start", "generic-garbage-collector"),
 }
 
 DISABLED_BY_DEFAULT = frozenset(("bootstrap-signer-controller", "token-cleaner-controller"))
@@ -52,6 +63,6 @@ def _canonical(name: str) -> str:
 
 def load(name: str) -> Start:
     """The function that registers a controller."""
-    module, _, function = CONTROLLERS[name].partition(":")
+    module, _, function = CONTROLLERS[name].start.partition(":")
     found: Start = getattr(import_module(module), function)
     return found

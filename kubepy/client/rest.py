@@ -49,9 +49,10 @@ class Client:
         qps: float | None = None,
         burst: int | None = None,
         patience: float = REFUSED_PATIENCE,
+        transport: Transport | None = None,
     ) -> None:
         self.config = config
-        self.transport = Transport(config, user_agent, patience)
+        self.transport = transport or Transport(config, user_agent, patience)
         self._spacing = 1.0 / qps if qps else 0.0
         self._burst = (burst or max(1, int(qps))) if qps else 0
         self._next = 0.0
