@@ -12,6 +12,7 @@ from kubelet.network.dns.server import DnsServer, resolvers
 from kubelet.network.dns.zone import Zone, names_of_service, names_of_slice
 from kubelet.network.proxy import SERVICE_NAME, Proxy
 from kubelet.network.rules import Options
+from kubepy.client.rest import Client
 from kubepy.runtime.informer import InformerFactory
 
 log = logging.getLogger(__name__)
@@ -47,11 +48,11 @@ def _service_of(slice_: Obj) -> tuple[str, ...]:
 class Network:
     """Proxy and DNS. Without root or nft the pods still run; what is missing is logged once."""
 
-    def __init__(self, factory: InformerFactory, config: NetworkConfig) -> None:
+    def __init__(self, client: Client, config: NetworkConfig) -> None:
         self.config = config
+        self._factory = factory = InformerFactory(client)
         self.services = factory.informer("services")
         self.slices = factory.informer("endpointslices.discovery.k8s.io")
-        self.namespaces = factory.informer("namespaces", metadata_only=True)
         self.services.cache.add_index("address", lambda s: [ip for ip, _ in names_of_service(s)])
         self.slices.cache.add_index("service", _service_of)
         self.slices.cache.add_index("address", lambda s: [ip for ip, _ in names_of_slice(s)])
@@ -59,7 +60,9 @@ class Network:
         self.dns: DnsServer | None = None
 
     async def start(self) -> None:
-        """Start what this machine allows; the informers must have been started and synced."""
+        """Start what this machine allows."""
+        await self._factory.start()
+        await self._factory.synced()
         bridged = host.prepare_kernel()
         missing = nft.available()
         if missing:
@@ -79,6 +82,7 @@ class Network:
             await self.proxy.stop()
         if self.dns is not None:
             await self.dns.stop()
+        await self._factory.stop()
 
     async def drain(self, ip: str) -> None:
         """Return when no Service sends new connections to the terminating pod at `ip` any more (where it has a choice)."""
@@ -118,7 +122,6 @@ class Network:
             self.config.domain,
             lambda namespace, name: self.services.cache.get(_key(namespace, name)),
             lambda namespace, name: self._slices_of(_key(namespace, name)),
-            lambda name: self.namespaces.cache.get(name) is not None,
             self._names,
         )
         self.dns = DnsServer(zone, address, upstreams=resolvers(own=address))

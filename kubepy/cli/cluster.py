@@ -111,6 +111,7 @@ class Cluster:
         """Certificates and kubeconfigs of all components, as far as they are missing."""
         made = pki.ensure_pki(self.pki.dir, names=[self.address], service_ip=self.service_ip(1), domain=self.domain)
         pki.ensure_component_kubeconfigs(made, self.dir, self.server)
+        pki.ensure_kubeconfig(made, self.dir / "proxy.kubeconfig", self.server, "system:kube-proxy")
         for node in self.node_names():
             where = self.node_dir(node) / "kubelet.kubeconfig"
             pki.ensure_kubeconfig(made, where, self.server, f"system:node:{node}", ["system:nodes"])

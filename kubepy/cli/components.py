@@ -80,6 +80,7 @@ def _kubelet(c: Cluster, node: str, first: bool) -> Component:
         service_cluster_ip_range=c.service_cidr,
         cluster_id=c.id,
         serve_network="true" if first else "false",
+        proxy_kubeconfig=c.dir / "proxy.kubeconfig" if first else "",
     )
     return Component(f"kubelet/{node}", argv)
 

@@ -40,8 +40,8 @@ EMPTY = Answer(True)
 class Zone:
     """The cluster's zone and the reverse zones of its addresses.
 
-    `service(namespace, name)`, `slices(namespace, name)` and `namespace_exists(name)` read present objects;
-    `by_address(ip)` yields the names (without the zone) that an address has.
+    `service(namespace, name)` and `slices(namespace, name)` read present objects; `by_address(ip)` yields the names
+    (without the zone) that an address has. Namespaces are taken to exist: names below them decide.
     """
 
     def __init__(
@@ -49,14 +49,12 @@ class Zone:
         domain: str,
         service: Callable[[str, str], Obj | None],
         slices: Callable[[str, str], Collection[Obj]],
-        namespace_exists: Callable[[str], bool],
         by_address: Callable[[str], Iterable[str]],
     ) -> None:
         self.domain = domain.strip(".").lower()
         self._labels = self.domain.split(".")
         self._service = service
         self._slices = slices
-        self._namespace_exists = namespace_exists
         self._by_address = by_address
 
     def contains(self, name: str) -> bool:
@@ -92,8 +90,7 @@ class Zone:
     def _in_pods(self, name: str, labels: list[str], kind: str) -> Answer:
         if not labels:
             return EMPTY
-        namespace = labels[-1]
-        if len(labels) > 2 or not self._namespace_exists(namespace):
+        if len(labels) > 2:
             return NOTHING
         if len(labels) == 1:
             return EMPTY
@@ -108,7 +105,7 @@ class Zone:
             return EMPTY
         namespace = labels[-1]
         if len(labels) == 1:
-            return EMPTY if self._namespace_exists(namespace) else NOTHING
+            return EMPTY
         service = self._service(namespace, labels[-2])
         if service is None:
             return NOTHING

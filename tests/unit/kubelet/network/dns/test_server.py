@@ -23,7 +23,7 @@ SERVICES = {
 
 @pytest.fixture
 async def server() -> AsyncIterator[DnsServer]:
-    zone = Zone("cluster.local", lambda ns, n: SERVICES.get(n), lambda ns, n: [SLICE], lambda ns: ns == "default", lambda ip: [])
+    zone = Zone("cluster.local", lambda ns, n: SERVICES.get(n), lambda ns, n: [SLICE], lambda ip: [])
     out = DnsServer(zone, "127.0.0.1", 0)
     await out.start()
     yield out

@@ -41,7 +41,6 @@ def zone() -> Zone:
         "cluster.local",
         lambda ns, name: SERVICES.get(name) if ns == "shop" else None,
         lambda ns, name: [DB_SLICE] if (ns, name) == ("shop", "db") else [],
-        lambda name: name == "shop",
         lambda ip: reverse.get(ip, []),
     )
 
