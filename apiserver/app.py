@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import os
 import socket
@@ -46,6 +47,7 @@ class Server:
         self.port = options.secure_port
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closers: list[Callable[[], Any]] = []
+        self._later: list[Callable[[], Any]] = []
 
     async def run(self, started: Callable[[int], None] | None = None) -> None:
         """Start, call `started` with the port once ready, serve, stop cleanly. Raises OSError, Unavailable."""
@@ -117,14 +119,13 @@ class Server:
         o = self.options
         if o.advertise_address:
             return o.advertise_address
-        if o.bind_address not in ("0.0.0.0", "::", ""):
+        # An address of loopback means nothing to other hosts, and endpoints must not have one.
+        if o.bind_address and not ipaddress.ip_address(o.bind_address).is_unspecified and not ipaddress.ip_address(o.bind_address).is_loopback:
             return o.bind_address
         return _own_address()
 
     def _certificates(self) -> pki.Pki:
         o = self.options
-        import ipaddress
-
         service_ip = str(ipaddress.ip_network(o.service_cluster_ip_range[0])[1])
         names = [self.address, *o.tls_sans]
         files = pki.ensure_pki(o.data_dir / "pki", names=names, service_ip=service_ip)
@@ -136,14 +137,15 @@ class Server:
         from apiserver.auth.reviews import Reviews
         from apiserver.auth.tokens import TokenOptions
         from apiserver.middleware.authz.chain import build_authorizer
-        from apiserver.registry.hooks import built_in_hooks
         from apiserver.registry import strategies
+        from apiserver.registry.hooks import built_in_hooks
 
         o = self.options
         lister = CacheLister(self.cacher, self.catalog)
         self.lister = lister
         self.registry = Registry(self.storage, self.cacher, self.catalog)
-        hooks = built_in_hooks(o, self.registry, lister)
+        hooks, repair = built_in_hooks(o, self.registry, lister)
+        self._later.append(repair)
         self.catalog.add(*built_in(getattr(strategies, 'STRATEGIES', {}), hooks))
         authenticator, issuer, openid = _authentication(o, files, lister)
         authorizer = build_authorizer(o.authorization_mode, lister)
@@ -155,7 +157,7 @@ class Server:
         )
         reviews = Reviews(authenticator, authorizer, lister, issuer, token_options=token_options)
         subresources = Subresources(self.api, lister, reviews.handlers)
-        # self._streams(files, subresources)
+        self._streams(files, subresources)
         metrics = Metrics()
         discovery = Discovery(self.catalog, f"{self.address}:{self.port}")
         self._extensions(files, discovery)
@@ -173,6 +175,7 @@ class Server:
             ca=o.kubelet_certificate_authority,
             address_types=o.kubelet_preferred_address_types,
         )
+        self._closers.append(connector.close)
         for plural, subresource in connector.endpoints:
             subresources.add_connect(plural, subresource, connector.serve)
 
@@ -244,6 +247,8 @@ class Server:
         cluster = Cluster(self.registry, self.lister, self.options, self.address, self.port, files)
         await cluster.ensure()
         self._spawn(cluster.keep())
+        for work in self._later:
+            self._spawn(work())
         log.info("default objects are in place after %.3f s", time.perf_counter() - begun)
 
 

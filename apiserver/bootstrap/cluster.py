@@ -56,6 +56,11 @@ class Cluster:
         await self._service()
         await asyncio.gather(self._endpoints(), self._endpoint_slice(), self._authentication(), self._renew())
 
+    @property
+    def _reachable(self) -> bool:
+        """Whether there is an address that members of the cluster could use; a host without network has none."""
+        return not ipaddress.ip_address(self._address).is_loopback
+
     async def keep(self) -> None:
         """Renew the Lease, repair the endpoints, drop Leases of servers that are gone; until cancelled."""
         compacted = time.monotonic()
@@ -133,6 +138,8 @@ class Cluster:
         )
 
     async def _endpoints(self) -> None:
+        if not self._reachable:
+            return
         subsets = [{"addresses": [{"ip": self._address}], "ports": [{"name": "https", "port": self._port, "protocol": "TCP"}]}]
         labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
         old = self._lister.get("", "endpoints", "default", "kubernetes")
@@ -143,6 +150,8 @@ class Cluster:
             await self._registry.update_object("", "endpoints", "default", "kubernetes", lambda o: {**(o or {}), "subsets": subsets})
 
     async def _endpoint_slice(self) -> None:
+        if not self._reachable:
+            return
         family = "IPv6" if ":" in self._address else "IPv4"
         fields: Obj = {
             "addressType": family,

@@ -330,7 +330,7 @@ class Registry:
                     undo()
                 return Written(new, None)
             try:
-                return Written(new, await self.put(served, key, new, entry.revision, strategy))
+                stored = await self.put(served, key, new, entry.revision, strategy)
             except storage_errors.RevisionConflict as conflict:
                 raise Stale(self.cacher.entry(conflict.current)) from None
             except storage_errors.KeyMissing:
@@ -339,6 +339,9 @@ class Registry:
             if undo is not None:
                 undo()
             raise
+        if (done := getattr(strategy.hooks, "after_update", None)) is not None:
+            await done(ctx, new, old)
+        return Written(new, stored)
 
     async def _prepared_for_update(
         self, ctx: Context, served: Served, namespace: str, new: Obj, old: Obj, strategy: Strategy, subresource: str

@@ -11,8 +11,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from apiserver.context import Context
+from apiserver.context import Context, User
+from apiserver.middleware.audit import Audit, Record, attach
 from apiserver.middleware.authn.impersonation import impersonate
+from apiserver.middleware.limits import Flow, Limits
 from apiserver.registry.catalog import Served
 from apiserver.rest import negotiate, requestinfo
 from apiserver.rest.api import Api
@@ -47,12 +49,16 @@ class Handler:
         subresources: Callable[[Served, str, str], SubHandler | None],
         fallback: App,
         metrics: Metrics,
+        limits: Limits | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self._api = api
         self._discovery = discovery
         self._subresources = subresources
         self._fallback = fallback
         self._metrics = metrics
+        self._limits = limits
+        self._audit = audit
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -63,8 +69,15 @@ class Handler:
         req = Request(scope, exchange, requestinfo.parse(method, scope["path"], scope["query_string"]))
         started = time.perf_counter()
         code = 200
+        flow: Flow | None = None
         try:
             self._admit(req)
+            if self._limits is not None:
+                seated = self._limits.classify(req.ctx.user, req.info)
+                req.flow = seated.headers
+                if not self._limits.enter(seated, req.info):
+                    await self._limits.wait(seated)
+                flow = seated
             if req.info.is_resource:
                 await self._resource(req)
             elif not await self._discovery(req):
@@ -81,6 +94,11 @@ class Handler:
             code = 500
             log.exception("request failed: %s %s", method, scope["path"])
             await self._refuse(req, errors.InternalError.of(f"{type(e).__name__}: {e}"))
+        finally:
+            if flow is not None and self._limits is not None:
+                self._limits.leave(flow, req.info)
+            if req.record is not None:
+                req.record.complete(code)
         self._metrics.observe(req.info, code, time.perf_counter() - started)
 
     @staticmethod
@@ -94,12 +112,25 @@ class Handler:
         """Authentication, impersonation, authorization. Raises Unauthorized, Forbidden."""
         api = self._api
         headers = req.headers
-        user = api.authenticator.authenticate(headers, req.scope["extensions"]["tls"]["client_cert"])
+        user = requester = api.authenticator.authenticate(headers, req.scope["extensions"]["tls"]["client_cert"])
         if b"impersonate-user" in headers or b"impersonate-group" in headers or b"impersonate-uid" in headers:
             user = impersonate(user, req.scope["headers"], api.authorizer, req.info)
         agent = headers.get(b"user-agent", b"").decode("latin-1")
         req.ctx = Context(user, req.info, user_agent=agent)
+        if self._audit is not None:
+            req.record = self._begin_audit(self._audit, req, requester)
         api.require(user, req.info)
+
+    @staticmethod
+    def _begin_audit(audit: Audit, req: Request, requester: User) -> Record | None:
+        query = req.query_string.decode("latin-1")
+        client = req.scope.get("client") or ("",)
+        record = audit.begin(
+            req.ctx, uri=f"{req.path}?{query}" if query else req.path, source=client[0], user=requester, audit_id=req.identify()
+        )
+        if record is not None:
+            attach(record, req.exchange)
+        return record
 
     async def _resource(self, req: Request) -> None:
         info = req.info

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from apiserver.context import Context, Obj, RequestInfo
+from apiserver.middleware.audit import Record
 from apiserver.rest import negotiate, params
 from apiserver.rest.negotiate import JSON, PLAIN, YAML, Accept
 from kubepy.api import errors
@@ -26,7 +27,7 @@ _PLAIN_HEAD = b"cache-control: no-cache, private\r\ncontent-type: application/js
 class Request:
     """What was asked and by whom. `query` is parsed on first use."""
 
-    __slots__ = ("_query", "accept", "audit_id", "ctx", "exchange", "headers", "info", "method", "path", "query_string", "scope")
+    __slots__ = ("_query", "accept", "audit_id", "ctx", "exchange", "flow", "headers", "info", "method", "path", "query_string", "record", "scope")
 
     def __init__(self, scope: Mapping[str, Any], exchange: Exchange, info: RequestInfo) -> None:
         self.scope = scope
@@ -39,6 +40,9 @@ class Request:
         self.ctx: Context = None  # type: ignore[assignment]  # set once the user is known
         self.accept: Accept = PLAIN
         self.audit_id = b""
+        self.flow = b""
+        """Header lines that tell the flow this request was sorted into."""
+        self.record: Record | None = None
         self._query: dict[str, list[str]] | None = None
 
     @property
@@ -47,6 +51,11 @@ class Request:
         if self._query is None:
             self._query = params.parse(self.query_string)
         return self._query
+
+    def identify(self) -> str:
+        """The request's audit id: the client's own, or a new one."""
+        self.audit_id = self.audit_id or self.headers.get(b"audit-id") or _audit_id()
+        return self.audit_id.decode("latin-1")
 
     async def body(self, limit: int = MAX_BODY) -> bytes:
         """The whole body; raises RequestEntityTooLarge."""
@@ -59,7 +68,7 @@ class Request:
 
     def head(self, content_type: str = JSON) -> bytes:
         """Header lines of an answer, without length."""
-        audit = b"audit-id: %b\r\n" % (self.audit_id or _audit_id())
+        audit = b"audit-id: %b\r\n%b" % (self.audit_id or _audit_id(), self.flow)
         ctx = self.ctx
         if content_type is JSON and (ctx is None or not ctx.warnings):
             return audit + _PLAIN_HEAD

@@ -1,15 +1,23 @@
-"""What kinds do beyond their own object when they are written: allocation of addresses and ports, release, cascades."""
+"""What kinds do beyond their own object when they are written: allocation of addresses and ports, and their release."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from apiserver.context import Lister
 from apiserver.options import Options
+from apiserver.registry.hooks.cidrs import AddressPool
+from apiserver.registry.hooks.nodeports import PortPool
+from apiserver.registry.hooks.repair import Repair
+from apiserver.registry.hooks.services import ServiceHooks
 from apiserver.registry.store import Registry
 from apiserver.registry.strategy import Hooks
 
 
-def built_in_hooks(options: Options, registry: Registry, lister: Lister) -> Mapping[tuple[str, str], Hooks]:
-    """(group, plural) → hooks."""
-    return {}
+def built_in_hooks(
+    options: Options, registry: Registry, lister: Lister
+) -> tuple[Mapping[tuple[str, str], Hooks], Callable[[], Awaitable[None]]]:
+    """((group, plural) → hooks, a loop to run in the background)."""
+    addresses = AddressPool(registry, lister, options.service_cluster_ip_range)
+    ports = PortPool(registry.storage, options.service_node_port_range)
+    return {("", "services"): ServiceHooks(addresses, ports)}, Repair(lister, addresses, ports).run

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
-from apiserver.registry.strategies import persistentvolumeclaims, pods, services
+from apiserver.registry.strategies import (
+    configdata,
+    endpoints,
+    events,
+    namespaces,
+    nodes,
+    persistentvolumeclaims,
+    persistentvolumes,
+    pods,
+    quotas,
+    replicationcontrollers,
+    serviceaccounts,
+    services,
+)
 from apiserver.registry.strategy import Strategy
 
 STRATEGIES: dict[tuple[str, str], Strategy] = {
+    ("", "configmaps"): configdata.CONFIG_MAP,
+    ("", "endpoints"): endpoints.STRATEGY,
+    ("", "events"): events.STRATEGY,
+    ("", "limitranges"): quotas.LIMIT_RANGE,
+    ("", "namespaces"): namespaces.STRATEGY,
+    ("", "nodes"): nodes.STRATEGY,
     ("", "persistentvolumeclaims"): persistentvolumeclaims.STRATEGY,
+    ("", "persistentvolumes"): persistentvolumes.STRATEGY,
     ("", "pods"): pods.STRATEGY,
+    ("", "podtemplates"): replicationcontrollers.POD_TEMPLATE,
+    ("", "replicationcontrollers"): replicationcontrollers.STRATEGY,
+    ("", "resourcequotas"): quotas.QUOTA,
+    ("", "secrets"): configdata.SECRET,
+    ("", "serviceaccounts"): serviceaccounts.STRATEGY,
     ("", "services"): services.STRATEGY,
+    ("events.k8s.io", "events"): events.STRICT,
 }
 """What is not here has upstream's generic behaviour and no checks of its own."""

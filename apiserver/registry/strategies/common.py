@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import orjson
+
 from apiserver.context import Obj
 from apiserver.registry.strategies.checks import Errors
-from apiserver.registry.strategy import PrepareUpdate, Strategy
+from apiserver.registry.strategy import Prepare, PrepareUpdate, Strategy
 
 STATUS_RESET = ("labels", "annotations", "finalizers", "ownerReferences", "deletionTimestamp", "generation", "selfLink")
 """Metadata that most status endpoints take from the stored object (ResetObjectMetaForStatus)."""
@@ -47,14 +49,23 @@ def status_only(keep: Iterable[str] = ("spec",), meta: Iterable[str] = ()) -> Pr
     return prepare
 
 
-def without_status(**changes: Any) -> Strategy:
-    """A strategy of a kind that has no status to protect."""
-    return Strategy(**changes)
+def empty_status(zero: Obj | None = None, then: Prepare | None = None) -> Prepare:
+    """PrepareForCreate: the status becomes `zero`; then `then` runs."""
+    text = orjson.dumps(zero or {})
+
+    def prepare(obj: Obj) -> None:
+        obj["status"] = orjson.loads(text)
+        if then is not None:
+            then(obj)
+
+    return prepare
 
 
-def with_status(*, status_meta: Sequence[str] = STATUS_RESET, status_keep: Sequence[str] = ("spec",), **changes: Any) -> Strategy:
-    """A strategy whose status belongs to the status endpoint alone."""
-    changes.setdefault("prepare", drop_status)
+def with_status(
+    *, status_meta: Sequence[str] = STATUS_RESET, status_keep: Sequence[str] = ("spec",), zero: Obj | None = None, **changes: Any
+) -> Strategy:
+    """A strategy whose status belongs to the status endpoint alone. `zero` is the status of a new object, `{}` unless given."""
+    changes.setdefault("prepare", empty_status(zero))
     changes.setdefault("prepare_update", keep_status)
     changes.setdefault("reset_fields", ("status",))
     changes.setdefault("status_prepare_update", status_only(status_keep, status_meta))

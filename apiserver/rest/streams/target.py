@@ -1,0 +1,185 @@
+"""Where a streaming request goes: a container on a kubelet, a port of a pod, an endpoint of a service. Pure look-ups, no connection.
+
+Upstream: pkg/registry/core/pod/strategy.go (LogLocation, ResourceLocation, streamLocation), service/storage (ResourceLocation), node.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from apiserver.context import Lister, Obj
+from kubepy.api import errors
+
+KUBELET_PORT = 10250
+_LOG_QUERY = ("follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes", "stream")
+_STREAMS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
+Query = dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An HTTP endpoint. `kubelet`: TLS with the API server's client certificate; `path` is encoded and includes the query."""
+
+    host: str
+    port: int
+    path: str
+    tls: bool = False
+    kubelet: bool = False
+
+
+def _true(query: Query, name: str) -> bool:
+    values = query.get(name)
+    return bool(values) and values[0].lower() not in ("false", "0")
+
+
+class Targets:
+    """Looks targets up in the watch cache."""
+
+    def __init__(self, lister: Lister, address_types: Sequence[str]) -> None:
+        self._lister = lister
+        self._address_types = address_types
+
+    def pod(self, namespace: str, name: str) -> Obj:
+        """The pod; raises NotFound."""
+        found = self._lister.get("", "pods", namespace, name)
+        if found is None:
+            raise errors.NotFound.of("", "pods", name)
+        return found
+
+    def kubelet(self, node: str) -> tuple[str, int]:
+        """Address and port of a node's kubelet. Raises NotFound, InternalError."""
+        found = self._lister.get("", "nodes", None, node)
+        if found is None:
+            raise errors.NotFound.of("", "nodes", node)
+        status = found.get("status") or {}
+        addresses = status.get("addresses") or ()
+        for kind in self._address_types:
+            for a in addresses:
+                if a.get("type") == kind and a.get("address"):
+                    port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port") or KUBELET_PORT
+                    return str(a["address"]), int(port)
+        raise errors.InternalError.of(f"no preferred addresses found; known addresses: {list(addresses)}")
+
+    def logs(self, namespace: str, name: str, query: Query) -> Target | None:
+        """The log of a container; None while the pod has no node. Raises BadRequest."""
+        pod = self.pod(namespace, name)
+        container = _container(pod, query, logs=True)
+        node = pod["spec"].get("nodeName")
+        if not node:
+            return None
+        host, port = self.kubelet(node)
+        passed = [(k, query[k][0]) for k in _LOG_QUERY if query.get(k) and query[k][0] not in ("", "false")]
+        return Target(host, port, f"/containerLogs/{namespace}/{name}/{container}?{urlencode(passed)}".rstrip("?"), True, True)
+
+    def stream(self, namespace: str, name: str, subresource: str, query: Query) -> Target:
+        """exec, attach and portforward on the kubelet. Raises BadRequest."""
+        pod = self.pod(namespace, name)
+        node = pod["spec"].get("nodeName")
+        if subresource == "portforward":
+            if not node:
+                raise errors.BadRequest(f"pod {name} does not have a host assigned")
+            host, port = self.kubelet(node)
+            ports = [("port", p) for value in query.get("ports", ()) for p in value.split(",") if p]
+            return Target(host, port, f"/portForward/{namespace}/{name}?{urlencode(ports)}".rstrip("?"), True, True)
+        container = _container(pod, query, logs=False)
+        if not node:
+            raise errors.BadRequest(f"pod {name} does not have a host assigned")
+        host, port = self.kubelet(node)
+        passed = [(theirs, "1") for ours, theirs in _STREAMS.items() if _true(query, ours)]
+        if subresource == "exec":
+            passed += [("command", c) for c in query.get("command", ())]
+        return Target(host, port, f"/{subresource}/{namespace}/{name}/{container}?{urlencode(passed)}", True, True)
+
+    def proxy(self, plural: str, namespace: str, name: str, rest: str, query: str) -> Target:
+        """What `proxy` on a pod, service or node reaches; `name` may be [scheme:]name[:port].
+
+        Raises NotFound, BadRequest, ServiceUnavailable.
+        """
+        path = rest + (f"?{query}" if query else "")
+        scheme, plain, port = _split(name)
+        if plural == "nodes":
+            host, own = self.kubelet(plain)
+            if port and port != str(own):
+                return Target(host, int(port), path, scheme == "https")
+            return Target(host, own, path, True, True)
+        if plural == "pods":
+            pod = self.pod(namespace, plain)
+            ip = (pod.get("status") or {}).get("podIP")
+            if not ip:
+                raise errors.BadRequest(f"address not allowed: pod {plain} has no IP")
+            return Target(ip, _pod_port(pod, port), path, scheme == "https")
+        return self._service(namespace, scheme, plain, port, path)
+
+    def _service(self, namespace: str, scheme: str, name: str, wanted: str, path: str) -> Target:
+        service = self._lister.get("", "services", namespace, name)
+        if service is None:
+            raise errors.NotFound.of("", "services", name)
+        ports = (service.get("spec") or {}).get("ports") or ()
+        if wanted.isdigit():
+            match = next((p for p in ports if str(p.get("port")) == wanted), None)
+            if match is None:
+                raise errors.ServiceUnavailable(f'no service port {wanted} found for service "{name}"')
+            wanted = match.get("name", "")
+        unready = errors.ServiceUnavailable(f'no endpoints available for service "{name}"')
+        found: list[tuple[str, int]] = []
+        for piece in self._lister.list("discovery.k8s.io", "endpointslices", namespace):
+            if (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name") != name:
+                continue
+            targets = [p["port"] for p in piece.get("ports") or () if (p.get("name") or "") == wanted and p.get("port")]
+            for endpoint in piece.get("endpoints") or ():
+                if (endpoint.get("conditions") or {}).get("ready") is False:
+                    continue
+                found += [(address, port) for address in endpoint.get("addresses") or () for port in targets]
+        if not found:
+            raise unready
+        host, port = random.choice(found)
+        return Target(host, port, path, scheme == "https")
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    """[scheme:]name[:port] → (scheme, name, port)."""
+    parts = name.split(":")
+    if len(parts) == 1:
+        return "", parts[0], ""
+    if len(parts) == 2:
+        return "", parts[0], parts[1]
+    if len(parts) == 3 and parts[0] in ("http", "https", ""):
+        return parts[0], parts[1], parts[2]
+    raise errors.BadRequest(f'invalid pod request "{name}"')
+
+
+def _pod_port(pod: Obj, wanted: str) -> int:
+    if wanted.isdigit():
+        return int(wanted)
+    for container in pod["spec"].get("containers") or ():
+        for p in container.get("ports") or ():
+            if not wanted or p.get("name") == wanted:
+                return int(p["containerPort"])
+    return 80
+
+
+def _container(pod: Obj, query: Query, *, logs: bool) -> str:
+    spec = pod["spec"]
+    name = pod["metadata"]["name"]
+    kinds = ("containers", "initContainers", "ephemeralContainers")
+    known = {kind: [c["name"] for c in spec.get(kind) or ()] for kind in kinds}
+    wanted = (query.get("container") or [""])[0]
+    if wanted:
+        if not any(wanted in names for names in known.values()):
+            raise errors.BadRequest(f"container {wanted} is not valid for pod {name}")
+        return wanted
+    regular = known["containers"]
+    if len(regular) == 1:
+        return regular[0]
+    if not regular:
+        raise errors.BadRequest(f"a container name must be specified for pod {name}")
+    default = (pod["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/default-container")
+    if default in regular and not logs:
+        return str(default)
+    text = f"a container name must be specified for pod {name}, choose one of: [{' '.join(regular)}]"
+    if known["initContainers"]:
+        text += f" or one of the init containers: [{' '.join(known['initContainers'])}]"
+    raise errors.BadRequest(text)
