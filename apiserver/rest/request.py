@@ -27,7 +27,9 @@ _PLAIN_HEAD = b"cache-control: no-cache, private\r\ncontent-type: application/js
 class Request:
     """What was asked and by whom. `query` is parsed on first use."""
 
-    __slots__ = ("_query", "accept", "audit_id", "ctx", "exchange", "flow", "headers", "info", "method", "path", "query_string", "record", "scope")
+    __slots__ = (
+        "_query", "accept", "audit_id", "ctx", "exchange", "flow", "headers", "info", "method", "path", "query_string", "record", "scope",
+    )  # fmt: skip
 
     def __init__(self, scope: Mapping[str, Any], exchange: Exchange, info: RequestInfo) -> None:
         self.scope = scope

@@ -7,9 +7,12 @@ Kept up to date event by event once `follow` runs; before that it is built from 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from apiserver.context import Lister, Obj
+
+if TYPE_CHECKING:
+    from apiserver.storage.cacher import Cacher
 
 Reference = tuple[str, str, str]
 """(plural, namespace, name)."""
@@ -28,28 +31,20 @@ _SECRET_SOURCES: dict[str, tuple[str, ...]] = {
 }
 """Volume source → where it names a secret (pkg/api/v1/pod/util.go VisitPodSecretNames)."""
 _MIRROR = "kubernetes.io/config.mirror"
+_PREFIX = "/registry/pods/"
+_CHANGEABLE = (b"ephemeralContainers", b"esourceClaim")
+"""Marks of pods whose references can change after they are bound; for all others one look is enough."""
 
 
-class PodGraph:
-    """Answers whether a pod on a node refers to an object."""
+class _State:
+    """The pods known, and for each object how many pods of which node refer to it."""
 
-    def __init__(self, lister: Lister) -> None:
-        self._lister = lister
-        self._reach: dict[Reference, dict[str, int]] = {}
+    def __init__(self) -> None:
+        self.reach: dict[Reference, dict[str, int]] = {}
         self._pods: dict[tuple[str, str], tuple[str, tuple[Reference, ...]]] = {}
-        self._generation: int | None = None
-        self.followed = False
-        """Set by who feeds `put` and `drop` from the watch; the lister is then left alone."""
 
-    def reaches(self, node: str, reference: Reference) -> bool:
-        """Whether a pod bound to `node` is, or refers to, the object."""
-        if not self.followed:
-            self._refresh()
-        return node in self._reach.get(reference, ())
-
-    def knows(self, namespace: str, name: str) -> bool:
-        """Whether the pod is in the graph; what a bound pod refers to hardly ever changes."""
-        return (namespace, name) in self._pods
+    def __contains__(self, pod: tuple[str, str]) -> bool:
+        return pod in self._pods
 
     def put(self, pod: Obj) -> None:
         """Add or replace a pod; one that is not bound yet is left out."""
@@ -65,7 +60,7 @@ class PodGraph:
             reached += references(pod, namespace)
         self._pods[namespace, name] = (node, reached)
         for reference in reached:
-            counts = self._reach.setdefault(reference, {})
+            counts = self.reach.setdefault(reference, {})
             counts[node] = counts.get(node, 0) + 1
 
     def drop(self, namespace: str, name: str) -> None:
@@ -75,22 +70,58 @@ class PodGraph:
             return
         node, reached = known
         for reference in reached:
-            counts = self._reach[reference]
+            counts = self.reach[reference]
             if counts[node] > 1:
                 counts[node] -= 1
                 continue
             del counts[node]
             if not counts:
-                del self._reach[reference]
+                del self.reach[reference]
+
+
+class PodGraph:
+    """Answers whether a pod on a node refers to an object."""
+
+    def __init__(self, lister: Lister) -> None:
+        self._lister = lister
+        self._state = _State()
+        self._generation: int | None = None
+        self._followed = False
+
+    def reaches(self, node: str, reference: Reference) -> bool:
+        """Whether a pod bound to `node` is, or refers to, the object."""
+        if not self._followed:
+            self._refresh()
+        return node in self._state.reach.get(reference, ())
+
+    async def follow(self, cacher: Cacher) -> None:
+        """Keep up with the cache's watch of pods, until cancelled. Run as a task."""
+        while True:
+            state = _State()
+            watcher = cacher.watch(_PREFIX, None, initial_bookmark=True)
+            try:
+                async for batch in watcher:
+                    for event in batch:
+                        entry = event.entry
+                        if entry is None:
+                            self._state = state
+                            self._followed = True
+                        elif event.type == "DELETED":
+                            state.drop(entry.namespace or "", entry.name)
+                        elif (entry.namespace or "", entry.name) not in state or any(word in entry.raw for word in _CHANGEABLE):
+                            state.put(entry.obj)
+            finally:
+                watcher.close()
+                self._followed = False
+                self._generation = None
 
     def _refresh(self) -> None:
         generation = self._lister.generation("", "pods")
         if generation == self._generation:
             return
-        self._reach.clear()
-        self._pods.clear()
+        self._state = _State()
         for pod in self._lister.list("", "pods"):
-            self.put(pod)
+            self._state.put(pod)
         self._generation = generation
 
 
