@@ -55,6 +55,7 @@ class Cacher:
         self._fading: list[CacheEvent] = []
         self._recent: list[CacheEvent] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopped = False
 
     async def start(self) -> None:
         """Load everything, begin to follow the store. Raises Unavailable."""
@@ -64,6 +65,7 @@ class Cacher:
 
     async def stop(self) -> None:
         """End all watchers and the store watch. Does not close the storage."""
+        self._stopped = True
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -233,7 +235,7 @@ class Cacher:
         self._freshness.reached(loaded.revision)
 
     async def _follow(self) -> None:
-        while True:
+        while not self._stopped:
             try:
                 async with contextlib.aclosing(self.storage.watch("", self.revision + 1, previous=False)) as batches:  # type: ignore[type-var]
                     async for batch in batches:
@@ -250,7 +252,7 @@ class Cacher:
 
     async def _reload(self) -> None:
         """Start anew. What happened in between is unknown, so every watch ends and its client lists again."""
-        while True:
+        while not self._stopped:
             try:
                 self._end_watchers()
                 await self._load()

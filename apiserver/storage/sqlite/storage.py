@@ -86,9 +86,10 @@ class SQLiteStorage:
         if self._checkpointing is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._checkpointing
-        if self._commit is not None:
-            await self._commit.idle()
-            self._commit.close()
+        commit, self._commit = self._commit, None
+        if commit is not None:
+            await commit.idle()
+            commit.close()
         if self._db is not None:
             self._db.close()
             self._db = None

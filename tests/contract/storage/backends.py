@@ -71,7 +71,8 @@ class Etcd:
         self._log = (folder / "etcd.log").open("ab")
         self._command = [
             binary, "--name=m", f"--data-dir={folder / 'data'}", f"--listen-client-urls={url}", f"--advertise-client-urls={url}",
-            f"--listen-peer-urls={self.peer}", f"--initial-advertise-peer-urls={self.peer}", f"--initial-cluster=m={self.peer}", *tls,
+            f"--listen-peer-urls={self.peer}", f"--initial-advertise-peer-urls={self.peer}", f"--initial-cluster=m={self.peer}",
+            "--heartbeat-interval=20", "--election-timeout=200", *tls,
         ]  # fmt: skip
         self.url = f"etcd:{url}"
         self.process: subprocess.Popen[bytes] | None = None

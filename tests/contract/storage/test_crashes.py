@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
 import sys
 from pathlib import Path
 
@@ -78,17 +77,16 @@ async def test_kill_loses_nothing_acknowledged(own: Backend, root: str, acknowle
     """A process writes with 16 writers; after so many acknowledgements it and the server are killed with SIGKILL."""
     async with opened(own):
         pass  # the server answers, the file exists
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.contract.storage.writer", own.url, root, "16"], stdout=subprocess.PIPE, cwd=REPOSITORY
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.contract.storage.writer", own.url, root, "16", stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY
     )
     assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(acknowledged)]
+    lines = [await process.stdout.readline() for _ in range(acknowledged)]
     own.kill()
     process.kill()
     # What the pipe still holds was acknowledged before the end, too.
-    lines += [line for line in process.stdout.read().splitlines(keepends=True) if line.endswith(b"\n")]
-    process.stdout.close()
-    process.wait()
+    lines += [line for line in (await process.stdout.read()).splitlines(keepends=True) if line.endswith(b"\n")]
+    await process.wait()
     acked: dict[str, tuple[int, int]] = {}
     highest = 0
     for line in lines:
