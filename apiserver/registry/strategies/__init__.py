@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from apiserver.registry.strategies import (
     configdata,
+    cronjobs,
+    daemonsets,
+    deployments,
     endpoints,
     events,
+    jobs,
     namespaces,
     nodes,
     persistentvolumeclaims,
@@ -15,6 +19,7 @@ from apiserver.registry.strategies import (
     replicationcontrollers,
     serviceaccounts,
     services,
+    statefulsets,
 )
 from apiserver.registry.strategy import Strategy
 
@@ -34,6 +39,13 @@ STRATEGIES: dict[tuple[str, str], Strategy] = {
     ("", "secrets"): configdata.SECRET,
     ("", "serviceaccounts"): serviceaccounts.STRATEGY,
     ("", "services"): services.STRATEGY,
+    ("apps", "controllerrevisions"): daemonsets.REVISION,
+    ("apps", "daemonsets"): daemonsets.STRATEGY,
+    ("apps", "deployments"): deployments.STRATEGY,
+    ("apps", "replicasets"): deployments.REPLICA_SET,
+    ("apps", "statefulsets"): statefulsets.STRATEGY,
+    ("batch", "cronjobs"): cronjobs.STRATEGY,
+    ("batch", "jobs"): jobs.STRATEGY,
     ("events.k8s.io", "events"): events.STRICT,
 }
 """What is not here has upstream's generic behaviour and no checks of its own."""
