@@ -122,7 +122,8 @@ def _canonical(nanos: int, format: Format) -> str:
     # Small and fractional amounts are never written in binary: that would round.
     if format == "BinarySI" and not -1024 * _NANO < nanos < 1024 * _NANO and nanos % _NANO == 0:
         amount, times = _factors(nanos // _NANO, 1024)
-        return f"{amount}{_BINARY_NAMES.get(times * 10, '')}"
+        over = max(times - 6, 0)
+        return f"{amount * 1024**over}{_BINARY_NAMES[(times - over) * 10]}"
     amount, times = _factors(nanos, 10)
     exponent = times - 9
     shift = exponent % 3

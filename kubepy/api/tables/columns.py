@@ -224,7 +224,7 @@ COLUMNS: dict[tuple[str, str], Columns] = {
     ("", "namespaces"): ("Name", ("Status", "The status of the namespace"), "Age"),
     ("", "secrets"): ("Name", ("Type", "@core.v1.Secret.type"), ("Data", "@core.v1.Secret.data"), "Age"),
     ("", "configmaps"): ("Name", ("Data", "@core.v1.ConfigMap.data"), "Age"),
-    ("", "serviceaccounts"): ("Name", ("Secrets", "@core.v1.ServiceAccount.secrets"), "Age"),
+    ("", "serviceaccounts"): ("Name", "Age"),
     ("", "componentstatuses"): (
         "Name",
         ("Status", "Status of the component conditions"),
@@ -339,11 +339,6 @@ COLUMNS: dict[tuple[str, str], Columns] = {
         ("RequiresRepublish:boolean", "@storage.v1.CSIDriverSpec.requiresRepublish"),
         ("Modes", "@storage.v1.CSIDriverSpec.volumeLifecycleModes"),
         "Age",
-    ),
-    ("storage.k8s.io", "csistoragecapacities"): (
-        "Name",
-        ("StorageClassName", "@storage.v1.CSIStorageCapacity.storageClassName"),
-        ("Capacity", "@storage.v1.CSIStorageCapacity.capacity"),
     ),
     ("scheduling.k8s.io", "priorityclasses"): (
         "Name",

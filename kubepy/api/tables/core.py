@@ -190,7 +190,7 @@ def _config_map(obj: Obj, now: float) -> list[Any]:
 
 
 def _service_account(obj: Obj, now: float) -> list[Any]:
-    return [name(obj), len(obj.get("secrets") or ()), age(obj, now)]
+    return [name(obj), age(obj, now)]
 
 
 def _component_status(obj: Obj, _now: float) -> list[Any]:

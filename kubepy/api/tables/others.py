@@ -147,10 +147,6 @@ def _csi_driver(obj: Obj, now: float) -> list[Any]:
     ]
 
 
-def _csi_capacity(obj: Obj, _now: float) -> list[Any]:
-    return [name(obj), obj.get("storageClassName", ""), obj.get("capacity", UNSET)]
-
-
 def _priority_class(obj: Obj, now: float) -> list[Any]:
     return [name(obj), obj.get("value", 0), bool(obj.get("globalDefault")), age(obj, now), obj.get("preemptionPolicy") or ""]
 
@@ -249,7 +245,6 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     (_STORAGE, "volumeattachments"): _attachment,
     (_STORAGE, "csinodes"): _csi_node,
     (_STORAGE, "csidrivers"): _csi_driver,
-    (_STORAGE, "csistoragecapacities"): _csi_capacity,
     ("scheduling.k8s.io", "priorityclasses"): _priority_class,
     ("node.k8s.io", "runtimeclasses"): _runtime_class,
     (_ADMISSION, "mutatingwebhookconfigurations"): _webhooks,
