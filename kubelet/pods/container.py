@@ -93,17 +93,19 @@ def _verify_non_root(pod: Obj, container: Obj, image: Image, user: int | None) -
         return
     image_user = image.user.partition(":")[0]
     if image_user and not image_user.isdigit():
-        raise ConfigError(f"container has runAsNonRoot and image has non-numeric user ({image_user}), cannot verify user is non-root {where}")
+        text = f"container has runAsNonRoot and image has non-numeric user ({image_user}), cannot verify user is non-root"
+        raise ConfigError(f"{text} {where}")
     if not image_user or int(image_user) == 0:
         raise ConfigError(f"container has runAsNonRoot and image will run as root {where}")
 
 
 def _seccomp(profile: Obj | None, root: Path) -> str:
-    match (profile or {}).get("type"):
+    kind: str = (profile or {}).get("type", "")
+    match kind:
         case "RuntimeDefault":
             return "runtime/default"
         case "Localhost":
-            path = root / (profile or {}).get("localhostProfile", "")
+            path = root / str((profile or {}).get("localhostProfile", ""))
             try:
                 return path.read_text()
             except OSError as e:

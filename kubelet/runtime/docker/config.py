@@ -1,7 +1,9 @@
-"""From our specs to the JSON of Docker's container-create call. Pure."""
+"""From our specs to the JSON of Docker's container-create call. Pure, but for one look at this process's rights."""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from kubelet.runtime.docker import naming
@@ -15,12 +17,29 @@ SANDBOX_OOM_SCORE = -998
 _UNMASKED: Json = {"MaskedPaths": [], "ReadonlyPaths": []}
 
 
+_CAP_SYS_RESOURCE = 24
+
+
+@cache
+def may_lower_oom_score() -> bool:
+    """Whether this machine lets root protect a process from the OOM killer; some virtual machines and containers do not."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapBnd:"):
+            return bool(int(line.split()[1], 16) >> _CAP_SYS_RESOURCE & 1)
+    return True
+
+
+def oom_score(wanted: int) -> int:
+    """The score to ask for: where it may not be lowered, asking makes the container's start fail."""
+    return wanted if wanted >= 0 or may_lower_oom_score() else 0
+
+
 def sandbox_config(cluster: str, node: str, image: str, network: str, spec: SandboxSpec, ip: str) -> Json:
     """The sandbox's container: it owns network and IPC, and is published on the host's ports."""
     host: Json = {
         "NetworkMode": "host" if spec.host_network else network,
         "IpcMode": "host" if spec.host_ipc else "shareable",
-        "OomScoreAdj": SANDBOX_OOM_SCORE,
+        "OomScoreAdj": oom_score(SANDBOX_OOM_SCORE),
         "CpuShares": 2,
         "LogConfig": {"Type": "none"},
         "ReadonlyRootfs": True,
@@ -88,7 +107,7 @@ def container_config(cluster: str, node: str, sandbox: Sandbox, spec: ContainerS
             }
             for m in spec.mounts
         ],
-        "OomScoreAdj": spec.resources.oom_score_adj,
+        "OomScoreAdj": oom_score(spec.resources.oom_score_adj),
         "LogConfig": LOGS,
         "RestartPolicy": {"Name": "no"},
         "Privileged": s.privileged,

@@ -1,0 +1,61 @@
+"""In-place resize of CPU and memory (KEP-1287): applies changed limits to running containers, and says how that stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelet.host import Host
+from kubelet.pods import container as making
+from kubelet.pods import spec
+from kubelet.runtime.interface import PodView, Resources, RuntimeFailure, State
+
+Obj = dict[str, Any]
+
+
+def _differs(a: Resources, b: Resources) -> bool:
+    return (a.cpu_shares, a.cpu_quota, a.memory_limit) != (b.cpu_shares, b.cpu_quota, b.memory_limit)
+
+
+class Resizer:
+    """Resizes one pod's containers; `conditions` are the pod's resize conditions."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.conditions: tuple[Obj, ...] = ()
+
+    async def sync(self, pod: Obj, view: PodView | None) -> None:
+        """Bring running containers to their spec's limits."""
+        if view is None:
+            return
+        problem = ""
+        for container in (*spec.containers(pod), *(c for c in spec.init_containers(pod) if spec.is_sidecar(c, pod))):
+            latest = view.latest(container["name"])
+            if latest is None or latest.state is not State.RUNNING:
+                continue
+            wanted = making.resources(pod, container, self._host.memory_capacity)
+            if not _differs(latest.resources, wanted):
+                continue
+            try:
+                await self._host.runtime.update_resources(latest.id, wanted)
+            except RuntimeFailure as e:
+                problem = f"resizing container {container['name']}: {e}"
+                self._host.event(pod, "Warning", "ResizeError", problem, container["name"])
+            else:
+                self._host.event(pod, "Normal", "ResizeCompleted", "Pod resize completed")
+        self.conditions = (
+            ({"type": "PodResizeInProgress", "status": "True", "reason": "Error", "message": problem},) if problem else ()
+        )
+
+    def show(self, pod: Obj, view: PodView | None, status: Obj) -> None:
+        """While a resize is under way, the status shows the resources that hold, not those that are wished for."""
+        if view is None:
+            return
+        for entry in status.get("containerStatuses") or ():
+            latest = view.latest(entry["name"])
+            wanted = spec.find_container(pod, entry["name"])
+            if latest is None or wanted is None or latest.state is not State.RUNNING or "resources" not in entry:
+                continue
+            limits = entry["resources"].get("limits")
+            actual = latest.resources
+            if limits and "memory" in limits and actual.memory_limit != spec.amount(wanted, "limits", "memory").value():
+                entry["resources"] = {**entry["resources"], "limits": {**limits, "memory": str(actual.memory_limit)}}

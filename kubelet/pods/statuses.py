@@ -1,0 +1,164 @@
+"""Reports pods' statuses: the newest of each pod, a few at a time, as patches of what changed (kubelet/status/status_manager.go)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from kubepy.api.errors import NotFound, StatusError
+from kubepy.client import Client, Unreachable
+
+log = logging.getLogger(__name__)
+
+Obj = dict[str, Any]
+
+WRITERS = 16
+_RETRY = 1.0
+
+
+class _Entry:
+    __slots__ = ("name", "namespace", "reported", "waiters", "wanted")
+
+    def __init__(self, namespace: str, name: str, reported: Obj) -> None:
+        self.namespace, self.name = namespace, name
+        self.reported = reported
+        self.wanted: Obj | None = None
+        self.waiters: list[asyncio.Future[None]] = []
+
+
+def difference(old: Obj, new: Obj) -> Obj:
+    """A strategic-merge patch of a pod status from `old` to `new`; empty when nothing changed."""
+    patch: Obj = {}
+    for key in old.keys() | new.keys():
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        if key == "conditions":
+            by_type = {c["type"]: c for c in before or ()}
+            changed = [c for c in after or () if by_type.get(c["type"]) != c]
+            kept = {c["type"] for c in after or ()}
+            gone = [{"$patch": "delete", "type": t} for t in by_type if t not in kept]
+            if changed or gone:
+                patch[key] = [*changed, *gone]
+        elif key in ("podIPs", "hostIPs") and after is not None and before is not None:
+            patch[key] = [*after, {"$patch": "replace"}]
+        elif key in _OURS or after is not None:
+            patch[key] = after
+    return patch
+
+
+_OURS = frozenset(
+    {
+        "phase", "reason", "message", "podIP", "podIPs", "hostIP", "hostIPs", "startTime", "qosClass", "observedGeneration", "conditions",
+        "containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses", "resize", "nominatedNodeName",
+    }
+)  # fmt: skip
+_KEPT = ("nominatedNodeName", "resize", "resourceClaimStatuses", "extendedResourceClaimStatus", "allocatedResources", "resources")
+
+
+class StatusManager:
+    """The statuses of all pods of this process."""
+
+    def __init__(self, client: Client, gone: Callable[[str], None] | None = None) -> None:
+        self._client = client
+        self._gone = gone
+        self._entries: dict[str, _Entry] = {}
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._queued: set[str] = set()
+        self._writers: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to write."""
+        self._writers = [asyncio.create_task(self._write_forever(), name=f"status writer {n}") for n in range(WRITERS)]
+
+    async def stop(self) -> None:
+        """End."""
+        for writer in self._writers:
+            writer.cancel()
+        await asyncio.gather(*self._writers, return_exceptions=True)
+
+    def track(self, uid: str, namespace: str, name: str, reported: Obj) -> None:
+        """Begin with what the API says."""
+        self._entries[uid] = _Entry(namespace, name, {k: v for k, v in reported.items() if k not in _KEPT})
+
+    def forget(self, uid: str) -> None:
+        """The pod is gone."""
+        entry = self._entries.pop(uid, None)
+        for waiter in entry.waiters if entry else ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def get(self, uid: str) -> Obj | None:
+        """What is or will be reported."""
+        entry = self._entries.get(uid)
+        if entry is None:
+            return None
+        return entry.wanted if entry.wanted is not None else entry.reported
+
+    def set(self, uid: str, status: Obj) -> None:
+        """Report this, in time."""
+        entry = self._entries.get(uid)
+        if entry is None:
+            return
+        if (entry.wanted if entry.wanted is not None else entry.reported) == status:
+            return
+        entry.wanted = status
+        self._enqueue(uid)
+
+    def _enqueue(self, uid: str) -> None:
+        if uid not in self._queued:
+            self._queued.add(uid)
+            self._queue.put_nowait(uid)
+
+    async def flushed(self, uid: str) -> None:
+        """Wait until the pod's newest status was written, or the pod is gone."""
+        entry = self._entries.get(uid)
+        while entry is not None and entry.wanted is not None:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            entry.waiters.append(waiter)
+            await waiter
+            entry = self._entries.get(uid)
+
+    async def _write_forever(self) -> None:
+        while True:
+            uid = await self._queue.get()
+            self._queued.discard(uid)
+            entry = self._entries.get(uid)
+            if entry is None or entry.wanted is None:
+                continue
+            try:
+                await self._write(uid, entry)
+            except (StatusError, Unreachable, TimeoutError, OSError) as e:
+                log.warning("failed to update the status of pod %s/%s: %s", entry.namespace, entry.name, e)
+                asyncio.get_running_loop().call_later(_RETRY, self._enqueue, uid)
+            except Exception:
+                log.exception("failed to update the status of pod %s/%s", entry.namespace, entry.name)
+                asyncio.get_running_loop().call_later(_RETRY * 10, self._enqueue, uid)
+
+    async def _write(self, uid: str, entry: _Entry) -> None:
+        wanted = entry.wanted
+        assert wanted is not None
+        patch = difference(entry.reported, wanted)
+        if patch:
+            body = {"metadata": {"uid": uid}, "status": patch}
+            try:
+                await self._client.patch(
+                    "pods", entry.name, body, entry.namespace, type="strategic", subresource="status", field_manager="kubelet"
+                )
+            except NotFound:
+                pass
+            except StatusError as e:
+                if e.status_code != 409 or "uid" not in e.message.lower():
+                    raise
+                # Another pod of that name by now: ours is gone.
+        entry.reported = wanted
+        if entry.wanted is wanted:
+            entry.wanted = None
+            for waiter in entry.waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+            entry.waiters.clear()
+        else:
+            self._enqueue(uid)

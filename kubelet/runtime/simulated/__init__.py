@@ -1,0 +1,1 @@
+"""A runtime that only pretends: for scale, and for machines without Docker."""
