@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from kubepy.api.quantity import Quantity, QuantityError, parse
@@ -127,22 +128,32 @@ def _number(value: Any, _seen: list[str]) -> Any:
     raise TypeMismatch(describe(value), "float64")
 
 
-def _quantity(value: Any, _seen: list[str]) -> Any:
-    if value is None:
-        return "0"
-    if type(value) not in (str, int, float):
-        value = "{}"
+@lru_cache(maxsize=4096)
+def _quantity_text(value: str, milli: bool) -> str:
+    """The canonical text of a quantity; resource lists keep thousandths at most, rounded up (SetDefaults_ResourceList). Cached."""
     try:
-        return str(parse(value))
+        q = parse(value)
     except QuantityError as error:
         raise DecodeError(str(error)) from None
+    if milli and q.nanos % 10**6:
+        q = Quantity(-(-q.nanos // 10**6) * 10**6, q.format)
+    return str(q)
 
 
-def _milli_quantity(value: Any, seen: list[str]) -> Any:
-    text = _quantity(value, seen)
-    q = parse(text)
-    # Resource lists keep thousandths at most, rounded up (SetDefaults_ResourceList).
-    return text if q.nanos % 10**6 == 0 else str(Quantity(-(-q.nanos // 10**6) * 10**6, q.format))
+def _quantity_converter(*, milli: bool) -> Convert:
+    def convert(value: Any, _seen: list[str]) -> Any:
+        if type(value) is str:
+            return _quantity_text(value, milli)
+        if value is None:
+            return "0"
+        # A JSON number is read as its text; anything else is no quantity, whatever its text.
+        return _quantity_text(str(parse(value)) if type(value) in (int, float) else "{}", milli)
+
+    return convert
+
+
+_quantity = _quantity_converter(milli=False)
+_milli_quantity = _quantity_converter(milli=True)
 
 
 def _time(read: Callable[[str], str]) -> Convert:
