@@ -35,6 +35,8 @@ CONTROLLERS: dict[str, Entry] = {
     "ttl-controller": Entry("controllers.nodes.ttl:start", "ttl-controller"),
     "pod-garbage-collector-controller": Entry("controllers.nodes.podgc:start", "pod-garbage-collector"),
     "job-controller": Entry("controllers.job:start", "job-controller"),
+    "daemonset-controller": Entry("controllers.daemonset:start", "daemon-set-controller"),
+    "statefulset-controller": Entry("controllers.statefulset:start", "statefulset-controller"),
     # Last: it follows what the others watch, without a second copy.
     "garbage-collector-controller": Entry("controllers.garbage:start", "generic-garbage-collector"),
 }
