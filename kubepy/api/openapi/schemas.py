@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from kubepy.api.openapi import enums
 from kubepy.api.resource import Resource, Subresource
 from kubepy.api.schema.definitions import definition_name, definitions, json_type, node_for_definition, reference
 from kubepy.api.schema.node import Node
@@ -62,10 +63,19 @@ def definition(name: str) -> Obj:
         node = node_for_definition(name)
         marked = MARKED_DEFAULTS.get(name, {})
         for field, child in node.fields.items():
+            _enumerate(name, child, out["properties"][field])
             default = marked.get(field, _implied_default(child))
             if default is not None:
                 out["properties"][field] = out["properties"][field] | {"default": default}
     return out
+
+
+def _enumerate(name: str, node: Node, schema: Obj) -> None:
+    """Add the values of an enumeration to a field's schema, or to its items'."""
+    if node.type == "list" and node.items is not None and "items" in schema:
+        _enumerate(name, node.items, schema["items"])
+    elif node.type == "string" and node.go_type != "string" and (found := enums.values(name, node.go_type)):
+        schema["enum"] = found
 
 
 def _implied_default(node: Node) -> Any:

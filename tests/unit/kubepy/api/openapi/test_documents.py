@@ -64,7 +64,8 @@ def test_a_kind_is_found_by_its_group_version_kind(documents: Documents) -> None
     spec = schemas["io.k8s.api.apps.v1.DeploymentSpec"]
     assert spec["required"] == ["selector", "template"] and spec["properties"]["replicas"]["format"] == "int32"
     port = schemas["io.k8s.api.core.v1.ContainerPort"]["properties"]["protocol"]
-    assert (port["type"], port["default"]) == ("string", "TCP")
+    assert (port["type"], port["default"], port["enum"]) == ("string", "TCP", ["SCTP", "TCP", "UDP"])
+    assert "enum" not in schemas["io.k8s.api.apps.v1.DeploymentCondition"]["properties"]["status"]
     assert all(isinstance(s.get("type", ""), str) for s in schemas.values())
     assert "enum" not in schemas["io.k8s.api.apps.v1.Deployment"]["properties"]["kind"]
 
