@@ -21,10 +21,11 @@ ENUMS: dict[str, tuple[str, ...]] = {
         "batch.v1.PodFailurePolicyAction": ("Count", "FailIndex", "FailJob", "Ignore"),
         "batch.v1.PodFailurePolicyOnExitCodesOperator": ("In", "NotIn"),
         "batch.v1.PodReplacementPolicy": ("Failed", "TerminatingOrFailed"),
-        "certificates.v1.KeyUsage": ("any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data
-        encipherment", "decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel",
-        "ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth",
-        "signing", "timestamping"),
+    "certificates.v1.KeyUsage": (
+        "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only",
+        "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement",
+        "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping",
+    ),
         "core.v1.AppArmorProfileType": ("Localhost", "RuntimeDefault", "Unconfined"),
         "core.v1.AzureDataDiskCachingMode": ("None", "ReadOnly", "ReadWrite"),
         "core.v1.AzureDataDiskKind": ("Dedicated", "Managed", "Shared"),
