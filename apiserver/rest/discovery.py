@@ -106,9 +106,10 @@ class Discovery:
         tag = f'"{hashlib.sha512(body).hexdigest().upper()}"'.encode()
         extra = b"etag: %b\r\nvary: Accept\r\n" % tag
         if req.headers.get(b"if-none-match") == tag:
-            req.exchange.respond(304, req.head() + extra, b"")
+            # Clients' caches take the headers of this answer: the media type must be that of what they keep.
+            req.send(304, b"", documents.AGGREGATED, extra)
             return
-        req.send(200, body, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList", extra)
+        req.send(200, body, documents.AGGREGATED, extra)
 
 
 def _wants_aggregated(accept: bytes) -> bool:
