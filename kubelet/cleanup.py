@@ -1,48 +1,47 @@
-"""`python -m kubelet.cleanup --cluster-id ID --stop|--remove`: what a cluster left on this machine besides its files."""
+"""`python -m kubelet.cleanup --cluster-id ID --stop|--remove`: ends what a cluster's kubelets left on the engine and this machine.
+
+`--stop` stops the containers and keeps them and their networks (a later start runs the pods anew); `--remove` removes all.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
 import sys
 from pathlib import Path
 
-from kubelet.network import agent, nft
-from kubelet.runtime.docker import cleanup
+from kubelet.network import agent as service_network
+from kubelet.runtime.docker import network
+from kubelet.runtime.docker.cleanup import remove_all, stop_all
 from kubelet.runtime.interface import RuntimeFailure
+from kubelet.volumes.manager import remove_tree
 
 
-def unmount_below(root: Path, mounts: Path = Path("/proc/self/mounts")) -> list[str]:
-    """Unmount what kubelets mounted below `root` (memory-backed volumes), the deepest first; returns the paths."""
-    points = [line.split()[1].encode().decode("unicode_escape") for line in mounts.read_text().splitlines()]
-    below = sorted((p for p in points if Path(p).is_relative_to(root)), key=len, reverse=True)
-    for point in below:
-        subprocess.run(["umount", "--lazy", point], check=False)
-    return below
+async def _main(args: argparse.Namespace) -> None:
+    if args.stop:
+        await stop_all(args.cluster_id)
+        return
+    await remove_all(args.cluster_id)
+    if args.cluster_dns:
+        await service_network.remove(args.cluster_id, args.cluster_cidr, args.cluster_dns)
+    for root in args.root_dir:
+        remove_tree(Path(root) / "pods")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Stop or remove; the exit status is 1 when something could not be done."""
-    parser = argparse.ArgumentParser(prog="python -m kubelet.cleanup", description=__doc__)
-    parser.add_argument("--cluster-id", required=True)
+def main() -> int:
+    """Exit status 1 when the engine cannot be reached."""
+    parser = argparse.ArgumentParser(prog="kubelet.cleanup", description=__doc__)
+    parser.add_argument("--cluster-id", required=True, help="the cluster whose things are meant")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--stop", action="store_true", help="stop the containers, keep everything")
-    what.add_argument("--remove", action="store_true", help="remove containers, network, packet-filter rules and mounts")
-    parser.add_argument("--root-dir", type=Path, help="with --remove: unmount volumes below this folder")
-    parser.add_argument("--cluster-cidr", default="")
-    parser.add_argument("--cluster-dns", default="")
-    options = parser.parse_args(argv)
+    what.add_argument("--stop", action="store_true", help="stop containers")
+    what.add_argument("--remove", action="store_true", help=f"remove containers and the network ({network.network_name('ID')})")
+    parser.add_argument("--cluster-cidr", default="10.244.0.0/16", help="range of all pod addresses")
+    parser.add_argument("--cluster-dns", default="", help="address of the cluster's DNS, to be taken away with the service rules")
+    parser.add_argument("--root-dir", action="append", default=[], help="a kubelet's folder, whose volumes are unmounted and removed")
     try:
-        if options.stop:
-            cleanup.stop(options.cluster_id)
-            return 0
-        cleanup.remove(options.cluster_id)
-        if options.root_dir is not None:
-            unmount_below(options.root_dir)
-        asyncio.run(agent.remove(options.cluster_id, options.cluster_cidr, options.cluster_dns))
-    except (RuntimeFailure, nft.NftError) as error:
-        print(error, file=sys.stderr)
+        asyncio.run(_main(parser.parse_args()))
+    except RuntimeFailure as e:
+        print(e, file=sys.stderr)
         return 1
     return 0
 

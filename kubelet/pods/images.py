@@ -74,6 +74,13 @@ class ImageKeeper:
 
     async def ensure(self, pod: Obj, container: Obj, unless_ending: Callable[[Awaitable[T]], Awaitable[T]]) -> Image:
         """The image, pulled if need be. Raises NotStarted."""
+        try:
+            return await self._ensure(pod, container, unless_ending)
+        except NotStarted as e:
+            self._host.event(pod, "Warning", "Failed", f"Error: {e.reason}", container["name"])
+            raise
+
+    async def _ensure(self, pod: Obj, container: Obj, unless_ending: Callable[[Awaitable[T]], Awaitable[T]]) -> Image:
         host, name = self._host, container["image"]
         try:
             present = await host.runtime.image(name)

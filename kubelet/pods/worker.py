@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from kubelet.host import Host
 from kubelet.pods import cgroups, files, plan, spec
 from kubelet.pods import container as making
 from kubelet.pods import status as standing
+from kubelet.pods.conditions import OWNED
 from kubelet.pods.images import NotStarted
 from kubelet.pods.killer import Deadline, kill_all, kill_container
 from kubelet.pods.messages import Messages
@@ -38,10 +40,22 @@ T = TypeVar("T")
 RESYNC = 60.0
 RETRY_MIN, RETRY_MAX = 0.5, 30.0
 _FORCED_GRACE = 1.0
+BLOCKED_RETRY = 10.0
+"""Seconds until a container that could not be made is tried again, unless something changes before."""
+_RAN = ("RunContainerError", "PostStartHookError")
+"""These count as a crash: the next attempt is for the crash back-off to time."""
 
 
 class _Ending(Exception):
     """The pod is to end: what was waited for no longer matters."""
+
+
+def _concerns(pod: Obj) -> tuple[Any, ...]:
+    """What of a pod's object the kubelet acts upon: not its own status."""
+    meta = {k: v for k, v in pod["metadata"].items() if k not in ("resourceVersion", "managedFields")}
+    status = pod.get("status") or {}
+    conditions = [c for c in status.get("conditions") or () if c["type"] not in OWNED]
+    return meta, pod["spec"], conditions, status.get("phase") in ("Failed", "Succeeded")
 
 
 class PodWorker:
@@ -85,10 +99,12 @@ class PodWorker:
 
     def update(self, pod: Obj) -> None:
         """A newer object."""
-        self.pod = pod
+        before, self.pod = self.pod, pod
         if pod["metadata"].get("deletionTimestamp"):
             self._end()
-        self.wake()
+        # Most changes are our own reports coming back: there is nothing to do about them.
+        if _concerns(before) != _concerns(pod):
+            self.wake()
 
     def removed(self, pod: Obj) -> None:
         """The object is gone from the API."""
@@ -236,8 +252,6 @@ class PodWorker:
         limit = self.pod["spec"].get("activeDeadlineSeconds")
         if limit is None:
             return
-        import datetime as dt
-
         began = dt.datetime.fromisoformat(self._start_time.replace("Z", "+00:00")).timestamp()
         if began + limit <= now:
             text = "Pod was active on the node longer than the specified deadline"
@@ -335,7 +349,7 @@ class PodWorker:
             await self._starter.start(pod, container, sandbox, self._volumes, cgroup_parent=parent, ephemeral=ephemeral)
         except NotStarted as e:
             self._reasons[name] = (e.reason, e.message)
-            self._retry_at.append(e.retry_at or time.time() + min(RETRY_MAX, RETRY_MIN * 2.0 ** min(self._failures + 2, 8)))
+            self._retry_at.append(e.retry_at or time.time() + (1.0 if e.reason in _RAN else BLOCKED_RETRY))
             return False
         self._reasons.pop(name, None)
         await self._drop_old(name)

@@ -105,7 +105,9 @@ class WebSocketWire:
             await self._wire.write(data)
 
     async def write(self, data: bytes) -> None:
-        """Send one message."""
+        """Send one message; nothing is no message."""
+        if not data:
+            return
         if self._protocol.state is not State.OPEN:
             raise Gone("websocket closed")
         self._protocol.send_binary(data)

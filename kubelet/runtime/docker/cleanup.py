@@ -1,68 +1,47 @@
-"""Stops or removes all that a cluster has on the engine, without a kubelet: what `kubepy down` and `kubepy delete` need."""
+"""Takes away what a cluster has on the engine, by its label."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import docker
-import docker.errors
-
-from kubelet.runtime.docker import naming
-from kubelet.runtime.docker.engine import MAX_CALLS, Engine
-from kubelet.runtime.docker.network import network_name
-
-STOP_SECONDS = 10
+from kubelet.runtime.docker import naming, network
+from kubelet.runtime.docker.engine import Engine
+from kubelet.runtime.interface import NoSuchContainer
 
 
-def _containers(api: docker.APIClient, cluster: str, *, everything: bool) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = api.containers(all=everything, filters={"label": f"{naming.CLUSTER}={cluster}"})
-    return found
+async def _ids(engine: Engine, cluster: str, everything: bool) -> list[str]:
+    filters: dict[str, Any] = {"label": [f"{naming.CLUSTER}={cluster}"]}
+    found = await engine.call(engine.api.containers, all=everything, filters=filters)
+    return [c["Id"] for c in found]
 
 
-def _is_sandbox(container: dict[str, Any]) -> bool:
-    return bool(container["Labels"].get(naming.KIND) == "sandbox")
-
-
-def stop(cluster: str) -> int:
-    """Stop the cluster's containers, the pods' own before their sandboxes; returns how many ran. Raises RuntimeFailure."""
+async def stop_all(cluster: str, grace: int = 5) -> None:
+    """Stop all containers of the cluster. Raises RuntimeFailure."""
     engine = Engine()
     try:
-        running = _containers(engine.api, cluster, everything=False)
 
-        def one(container: dict[str, Any]) -> None:
-            with contextlib.suppress(docker.errors.NotFound):
-                engine.api.stop(container["Id"], timeout=0 if _is_sandbox(container) else STOP_SECONDS)
+        async def stop(container_id: str) -> None:
+            with contextlib.suppress(NoSuchContainer):
+                await engine.call(engine.api.stop, container_id, timeout=grace)
 
-        with ThreadPoolExecutor(MAX_CALLS) as pool:
-            list(pool.map(one, [c for c in running if not _is_sandbox(c)]))
-            list(pool.map(one, [c for c in running if _is_sandbox(c)]))
-        return len(running)
+        await asyncio.gather(*(stop(i) for i in await _ids(engine, cluster, False)))
     finally:
         engine.close()
 
 
-def remove(cluster: str) -> int:
-    """Remove the cluster's containers and its network; returns how many containers there were. Raises RuntimeFailure."""
+async def remove_all(cluster: str) -> None:
+    """Remove all containers and the network of the cluster. Raises RuntimeFailure."""
     engine = Engine()
     try:
-        found = _containers(engine.api, cluster, everything=True)
 
-        def one(container: dict[str, Any]) -> None:
-            try:
-                engine.api.remove_container(container["Id"], force=True, v=True)
-            except docker.errors.NotFound:
-                pass
-            except docker.errors.APIError as error:
-                if error.response is None or error.response.status_code != 409:  # removal is under way already
-                    raise
+        async def remove(container_id: str) -> None:
+            with contextlib.suppress(NoSuchContainer):
+                await engine.call(engine.api.remove_container, container_id, force=True, v=True)
 
-        with ThreadPoolExecutor(MAX_CALLS) as pool:
-            list(pool.map(one, sorted(found, key=_is_sandbox)))
-        for network in engine.api.networks(names=[network_name(cluster)]):
-            if network["Name"] == network_name(cluster):
-                engine.api.remove_network(network["Id"])
-        return len(found)
+        await asyncio.gather(*(remove(i) for i in await _ids(engine, cluster, True)))
+        with contextlib.suppress(NoSuchContainer):
+            await engine.call(engine.api.remove_network, network.network_name(cluster))
     finally:
         engine.close()

@@ -13,8 +13,23 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from kubelet.runtime.interface import (
-    Auth, Connection, Container, ContainerSpec, Image, Listener, LogOptions, NoSuchContainer, PodView, Resources, RuntimeFailure, Sandbox,
-    SandboxSpec, State, Stream, Usage, Version,
+    Auth,
+    Connection,
+    Container,
+    ContainerSpec,
+    Image,
+    Listener,
+    LogOptions,
+    NoSuchContainer,
+    PodView,
+    Resources,
+    RuntimeFailure,
+    Sandbox,
+    SandboxSpec,
+    State,
+    Stream,
+    Usage,
+    Version,
 )  # fmt: skip
 
 _UNSUPPORTED = "not supported by the simulated runtime"
@@ -197,7 +212,8 @@ class SimulatedRuntime:
     async def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[tuple[int, bytes]]:
         """Empty."""
         self._get(container_id)
-        for piece in ():
+        nothing: tuple[tuple[int, bytes], ...] = ()
+        for piece in nothing:
             yield piece
 
     async def connect(self, sandbox: Sandbox, port: int) -> Connection:
