@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from apiserver.middleware.audit import Audit
+from apiserver.middleware.limits import Limits
 from apiserver.options import Options
 from apiserver.registry.builtin import built_in
 from apiserver.registry.catalog import Catalog
@@ -25,6 +27,7 @@ from apiserver.rest.metrics import Metrics
 from apiserver.rest.mutation import Ownership
 from apiserver.rest.subresources.table import Subresources
 from apiserver.storage.cacher import Cacher
+from apiserver.storage.compactor import Compactor
 from apiserver.storage.interface import Storage
 from kubepy import pki
 from kubepy.runtime import serving
@@ -77,6 +80,9 @@ class Server:
         )
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self.cacher.stop)
+            compactor = Compactor(self.storage, o.etcd_compaction_interval)
+            compactor.start()
+            stack.push_async_callback(compactor.stop)
             stack.push_async_callback(self._close)
             await self._bootstrap(files)
 
@@ -120,8 +126,9 @@ class Server:
         if o.advertise_address:
             return o.advertise_address
         # An address of loopback means nothing to other hosts, and endpoints must not have one.
-        if o.bind_address and not ipaddress.ip_address(o.bind_address).is_unspecified and not ipaddress.ip_address(o.bind_address).is_loopback:
-            return o.bind_address
+        bound = ipaddress.ip_address(o.bind_address or "0.0.0.0")
+        if not bound.is_unspecified and not bound.is_loopback:
+            return str(bound)
         return _own_address()
 
     def _certificates(self) -> pki.Pki:
@@ -148,7 +155,20 @@ class Server:
         self._later.append(repair)
         self.catalog.add(*built_in(getattr(strategies, 'STRATEGIES', {}), hooks))
         authenticator, issuer, openid = _authentication(o, files, lister)
+        if o.oidc_issuer_url:
+            from apiserver.middleware.authn.oidc import OIDCOptions, OpenIDConnect
+
+            oidc = OpenIDConnect(
+                OIDCOptions(
+                    o.oidc_issuer_url, o.oidc_client_id, o.oidc_username_claim, o.oidc_username_prefix, o.oidc_groups_claim,
+                    o.oidc_groups_prefix, ca_file=o.oidc_ca_file,
+                )
+            )  # fmt: skip
+            authenticator.add(oidc)
+            self._spawn(oidc.keep())
         authorizer = build_authorizer(o.authorization_mode, lister)
+        if authorizer.node is not None:
+            self._spawn(authorizer.node.graph.follow(self.cacher))
         ownership = Ownership(self.catalog)
         self.api = Api(self.registry, self.catalog, authenticator, authorizer, ownership)
         self.api.watches.min_timeout = o.min_request_timeout
@@ -161,7 +181,11 @@ class Server:
         metrics = Metrics()
         discovery = Discovery(self.catalog, f"{self.address}:{self.port}")
         self._extensions(files, discovery)
-        return Handler(self.api, discovery.serve, subresources.find, self._root(metrics, discovery, openid), metrics)
+        limits = Limits(lister, o.max_requests_inflight + o.max_mutating_requests_inflight)
+        audit = Audit.open(o.audit_log_path, o.audit_policy_file, authorizer)
+        if audit is not None:
+            self._closers.append(audit.close)
+        return Handler(self.api, discovery.serve, subresources.find, self._root(metrics, discovery, openid), metrics, limits, audit)
 
     def _streams(self, files: pki.Pki, subresources: Subresources) -> None:
         from apiserver.rest.streams.connect import Connector
@@ -185,6 +209,7 @@ class Server:
         from apiserver.admission.interface import Tools
 
         self.registry.admission = build(Tools(self.lister, self.registry, self.options, self.api.authorizer))
+        self._closers.append(self.registry.admission.close)
 
     def _root(self, metrics: Metrics, discovery: Discovery, openid: Any) -> Any:
         """The FastAPI app, made when the first request for it comes: its import takes longer than the rest of the start."""
@@ -229,8 +254,9 @@ class Server:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if not made:
                 from apiserver.rest import root
+                from apiserver.rest.openapi import OpenApi
 
-                openapi = self.api.parts.get("openapi")
+                openapi = OpenApi(self.catalog, root.GIT_VERSION).answer
                 made.append(
                     root.build(checks=checks, live=live, metrics=metrics.render, paths=discovery.paths, openid=openid, openapi=openapi)
                 )

@@ -12,8 +12,11 @@ from kubepy.api.kinds import RESOURCES, Resource
 from kubepy.api.names import path_segment
 from kubepy.api.schema import Node, node_for
 
-VIRTUAL = frozenset(("create",))
-"""Resources that can only be created (reviews, bindings) are not stored; their handlers are rest/virtual."""
+_DEPRECATED = {
+    ("", "v1", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ("", "v1", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
+}
+"""Warnings that every request for these gets (the prerelease lifecycle of API versions)."""
 
 
 def built_in(strategies: Mapping[tuple[str, str], Strategy], hooks: Mapping[tuple[str, str], Hooks]) -> Iterator[Served]:
@@ -28,7 +31,7 @@ def built_in(strategies: Mapping[tuple[str, str], Strategy], hooks: Mapping[tupl
             strategy = strategy.with_(hooks=hook)
         node: Callable[[], Node] = partial(node_for, r.api_version, r.kind)
         if _is_hub(r):
-            hubs[r.storage_prefix] = served = Served(r, node, None, strategy)
+            hubs[r.storage_prefix] = served = Served(r, node, None, strategy, warning=_DEPRECATED.get((r.group, r.version, r.plural), ""))
         else:
             to_hub, from_hub = CONVERSIONS[(r.group, r.version, r.plural)]
             own = strategies.get((r.group, r.plural), DEFAULT) if key[0] != r.group else strategy

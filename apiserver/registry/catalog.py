@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -50,6 +50,8 @@ class Served:
         table: Table | None = None,
         unavailable: str = "",
         warning: str = "",
+        schema: Mapping[str, Any] | None = None,
+        scale: Any = None,
     ) -> None:
         self.resource = resource
         self._node = node
@@ -67,6 +69,10 @@ class Served:
         self.table = table
         self.unavailable = unavailable
         """A message: requests are answered 503 (a CRD that is not ready, a remote group that is down)."""
+        self.schema = schema
+        """A custom resource's openAPIV3Schema, for the published OpenAPI documents."""
+        self.scale = scale
+        """rest.subresources.scale.ScalePaths, where they are not spec.replicas and status.replicas."""
         self.warning = warning
         """A Warning for every request (deprecated versions)."""
         self.raw_prefix = f'{{"kind":"{resource.kind}","apiVersion":"{resource.api_version}",'.encode()

@@ -190,6 +190,8 @@ class Registry:
         undo = await strategy.hooks.before_create(ctx, obj) if strategy.hooks is not None else None
         try:
             found = objectmeta.validate_create(meta, r.namespaced, strategy.name_check or names.name_is_subdomain)
+            if not r.custom:
+                found += objectmeta.validate_finalizers(meta)
             found += strategy.validate(obj)
             if not found:
                 found = objectmeta.validate_create(meta, r.namespaced, names.path_segment)
@@ -373,6 +375,9 @@ class Registry:
             # The kinds' own validation repeats the common one: clients see each of these causes twice.
             found += common
             found += common
+            if (r.group, r.plural) in _VALIDATED_WHOLE and not subresource:
+                found += objectmeta.validate_create(meta, r.namespaced, strategy.name_check or names.name_is_subdomain)
+                found += objectmeta.validate_finalizers(meta)
             check = strategy.status_validate_update if subresource == "status" and strategy.status_validate_update else None
             found += (check or strategy.validate_update)(new, old)
             if found:
@@ -501,6 +506,23 @@ def _finished(new_meta: Obj, old_meta: Obj) -> bool:
     """Whether this update removed the last finalizer of an object that waits for its deletion (ShouldDeleteDuringUpdate)."""
     return not new_meta.get("finalizers") and "deletionTimestamp" in old_meta and not old_meta.get("deletionGracePeriodSeconds")
 
+
+_RBAC = "rbac.authorization.k8s.io"
+_VALIDATED_WHOLE = frozenset(
+    (
+        ("", "configmaps"),
+        ("", "secrets"),
+        ("", "services"),
+        ("", "serviceaccounts"),
+        ("", "persistentvolumes"),
+        ("", "persistentvolumeclaims"),
+        (_RBAC, "roles"),
+        (_RBAC, "clusterroles"),
+        (_RBAC, "rolebindings"),
+        (_RBAC, "clusterrolebindings"),
+    )
+)
+"""Kinds whose update validation includes that of a creation: metadata is then checked once more."""
 
 _IDENTITY = frozenset(("metadata", "status"))
 

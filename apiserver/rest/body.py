@@ -13,7 +13,7 @@ from apiserver.context import Context, Obj
 from apiserver.registry.catalog import Catalog, Served
 from apiserver.rest import gojson
 from apiserver.rest.negotiate import JSON, PROTOBUF, YAML
-from kubepy.api import errors
+from kubepy.api import errors, protobuf
 from kubepy.api.schema import DecodeError
 
 MEDIA = (JSON, YAML, PROTOBUF)
@@ -43,9 +43,10 @@ def media_type(header: bytes, accepted: tuple[str, ...] = MEDIA) -> str:
 def parse(body: bytes, media: str, *, strict: bool) -> tuple[Any, list[str]]:
     """(the value, strict decoding complaints); raises Unreadable."""
     if media == PROTOBUF:
-        if body[:4] != b"k8s\x00":
-            raise Unreadable("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
-        raise errors.UnsupportedMediaType(_ACCEPTED + f"{JSON}, {YAML}")
+        try:
+            return protobuf.unpack(body), []
+        except protobuf.NotProtobuf as e:
+            raise Unreadable(str(e)) from None
     if media == YAML:
         try:
             value, doubled = gojson.load_yaml(body)
@@ -106,18 +107,18 @@ def check_kind(obj: Obj, kind: str, api_version: str, catalog: Catalog) -> None:
     if given_kind == kind and given_version == api_version:
         obj["kind"], obj["apiVersion"] = kind, api_version
         return
-    group, _, version = given_version.rpartition("/")
+    _, _, version = given_version.rpartition("/")
     want_group, _, _ = api_version.rpartition("/")
     known = catalog.by_kind(given_version, given_kind)
     if known is None and given_kind != kind:
         text = f'no kind "{given_kind}" is registered for version "{given_version}" in scheme "{_SCHEME}"'
         raise errors.BadRequest(f'{given_kind} in version "{version}" cannot be handled as a {kind}: {text}')
-    if given_version != api_version:
+    if given_version != api_version and (given_kind == kind or known is None):
         raise errors.BadRequest(
             f"the API version in the data ({given_version}) does not match the expected API version ({api_version})"
         )
-    short, want = group.split(".")[0], want_group.split(".")[0]
-    text = f"converting ({short + version if short else version}.{given_kind}) to ({want}.{kind}): unknown conversion"
+    want = want_group.split(".")[0]
+    text = f"converting ({version}.{given_kind}) to ({want or 'core'}.{kind}): unknown conversion"
     raise errors.BadRequest(f'{given_kind} in version "{version}" cannot be handled as a {kind}: {text}')
 
 

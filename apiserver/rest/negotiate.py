@@ -1,7 +1,8 @@
 """What the Accept header chooses: JSON or YAML, plain, as a Table or as PartialObjectMetadata, pretty or not. Pure.
 
 Two layers refuse upstream, with different texts: go-restful's routes first, then the serializers' own negotiation
-(apiserver pkg/endpoints/handlers/negotiation). Protobuf is named in the texts, as there, but is never chosen here.
+(apiserver pkg/endpoints/handlers/negotiation). Protobuf costs this server far more than JSON: for lists and watches it is only
+chosen when the client does not take JSON as well.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ def negotiate(header: bytes, *, stream: bool = False, routed: bool = True) -> Ac
 
 
 def for_watch(header: bytes, *, routed: bool = True) -> Accept:
-    """As `negotiate`, for the events of a watch, which come as JSON only."""
+    """As `negotiate`, for the events of a watch, which cannot be YAML."""
     accept = negotiate(header, stream=True, routed=routed)
-    if accept.media != JSON:
+    if accept.media == YAML:
         shown = _STREAMS if routed else _STREAMS[:1]
         raise errors.NotAcceptable(f"only the following media types are accepted: {', '.join(shown)}")
     return accept
@@ -71,14 +72,21 @@ def _choose(header: str, stream: bool, routed: bool) -> Accept:
         bare = [c.split(";", 1)[0].strip() for c in clauses]
         if not any(b == "*/*" or b in produced for b in bare):
             raise errors.NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {', '.join(produced)}", details={})
-    for _, _, media, params in sorted((_parsed(c, i) for i, c in enumerate(clauses)), key=lambda p: (-p[0], p[1])):
+    parsed = sorted((_parsed(c, i) for i, c in enumerate(clauses)), key=lambda p: (-p[0], p[1]))
+    fallback: Accept | None = None
+    for _, _, media, params in parsed:
         kind, _, sub = media.partition("/")
-        for offered in (JSON, YAML):
+        for offered in _MEDIA:
             okind, _, osub = offered.partition("/")
             if (kind in (okind, "*")) and (sub in (osub, "*")) and (sub == "*" or kind != "*"):
-                chosen = _accept(offered, params, stream)
-                if chosen is not None:
+                chosen = _accept(offered, params, routed)
+                if chosen is None:
+                    continue
+                if chosen.media != PROTOBUF or not stream:
                     return chosen
+                fallback = fallback or chosen
+    if fallback is not None:
+        return fallback
     raise errors.NotAcceptable(f"only the following media types are accepted: {', '.join(_MEDIA)}")
 
 
@@ -98,7 +106,10 @@ def _parsed(clause: str, at: int) -> tuple[float, int, str, dict[str, str]]:
     return quality, at, media, params
 
 
-def _accept(media: str, params: dict[str, str], stream: bool) -> Accept | None:
+def _accept(media: str, params: dict[str, str], routed: bool) -> Accept | None:
+    transform = params.get("as", "")
+    if media == PROTOBUF and (transform == "Table" or not (routed or transform)):
+        return None
     if params.get("stream", "") not in ("", "watch"):
         return None
     pretty = params.get("pretty") == "1"

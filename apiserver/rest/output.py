@@ -19,6 +19,8 @@ from apiserver.rest.request import Request
 from apiserver.storage.cacher import Entry
 from kubepy.api import errors
 
+_GENERIC = "Created At"
+"""The second column of kinds that are printed generically, whose empty tables have null rows."""
 _INCLUDE = ("", "Metadata", "Object", "None")
 
 
@@ -105,12 +107,16 @@ def rows(served: Served, objs: Sequence[Obj], include: str, version: str) -> lis
 
 def table(served: Served, objs: Sequence[Obj], meta: Obj, include: str, version: str, *, headers: bool = True) -> Obj:
     """A meta.k8s.io Table."""
+    shown = columns(served)
+    lines: list[Obj] | None = rows(served, objs, include, version)
+    if not lines and len(shown) == 2 and shown[1]["name"] == _GENERIC:
+        lines = None
     return {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{version}",
         "metadata": meta,
-        "columnDefinitions": columns(served) if headers else None,
-        "rows": rows(served, objs, include, version),
+        "columnDefinitions": shown if headers else None,
+        "rows": lines,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import zlib
 from collections.abc import Mapping
@@ -13,8 +14,8 @@ import orjson
 from apiserver.context import Context, Obj, RequestInfo
 from apiserver.middleware.audit import Record
 from apiserver.rest import negotiate, params
-from apiserver.rest.negotiate import JSON, PLAIN, YAML, Accept
-from kubepy.api import errors
+from apiserver.rest.negotiate import JSON, PLAIN, PROTOBUF, YAML, Accept
+from kubepy.api import errors, protobuf
 from kubepy.runtime.serving import Exchange
 
 MAX_BODY = 3 * 1024 * 1024
@@ -90,6 +91,10 @@ class Request:
         if accept.media == YAML:
             self.send(status, to_yaml(orjson.loads(body)), YAML)
             return
+        if accept.media == PROTOBUF:
+            with contextlib.suppress(protobuf.Unencodable):
+                self.send(status, protobuf.pack(orjson.loads(body)), PROTOBUF)
+                return
         if accept.pretty or (not self._plain_agent() and negotiate.wants_pretty(self.query_string, self.headers.get(b"user-agent", b""))):
             body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
         if len(body) > GZIP_FROM and b"gzip" in self.headers.get(b"accept-encoding", b""):
@@ -117,6 +122,9 @@ class Request:
             return
         if accept.media == YAML:
             self.send(error.status_code, to_yaml(status), YAML, extra)
+            return
+        if accept.media == PROTOBUF:
+            self.send(error.status_code, protobuf.pack(status), PROTOBUF, extra)
             return
         pretty = accept.pretty or negotiate.wants_pretty(self.query_string, self.headers.get(b"user-agent", b""))
         data = orjson.dumps(status, option=orjson.OPT_INDENT_2) if pretty else orjson.dumps(status) + b"\n"

@@ -87,7 +87,9 @@ class Exchange(RequestResponseCycle):
         """The whole answer in one write. `headers` are complete lines (`name: value\\r\\n`) without content-length."""
         if self.disconnected:
             return
-        parts = [STATUS_LINE[status], self.protocol.server_state.date_line, headers, b"content-length: %d\r\n" % len(body)]  # type: ignore[attr-defined]
+        parts = [STATUS_LINE[status], self.protocol.server_state.date_line, headers]  # type: ignore[attr-defined]
+        if status != 304:
+            parts.append(b"content-length: %d\r\n" % len(body))
         if not self.keep_alive:
             parts.append(b"connection: close\r\n")
         parts.append(b"\r\n")
@@ -188,6 +190,17 @@ class Exchange(RequestResponseCycle):
         return reader, writer
 
 
+_NOT_ALLOWED = (
+    b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"the server does not allow this method on the '
+    b'requested resource","reason":"MethodNotAllowed","details":{},"code":405}\n'
+)
+_UNKNOWN_METHOD = (
+    b"HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\n"
+    b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(_NOT_ALLOWED), _NOT_ALLOWED)
+)
+"""The parser gives up at a method it has never heard of."""
+
+
 class _Protocol(HttpToolsProtocol):
     limits = Limits()
 
@@ -210,6 +223,8 @@ class _Protocol(HttpToolsProtocol):
         cycle = self.cycle
         if isinstance(cycle, Exchange) and cycle.on_gone is not None and not cycle.response_complete:
             cycle.on_gone()
+        # Its callbacks are bound to us: a cycle that would keep the connection's TLS buffers until a full garbage collection.
+        self.parser = None  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         self.idle_since = None
@@ -223,6 +238,10 @@ class _Protocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self.upgrading = True
             self.tail = data[upgrade.args[0] :]
+        except httptools.HttpParserInvalidMethodError:
+            if not self.transport.is_closing():
+                self.transport.write(_UNKNOWN_METHOD)
+                self.transport.close()
         except httptools.HttpParserError:
             if not self.transport.is_closing():
                 self.send_400_response("Invalid HTTP request received.")

@@ -88,8 +88,6 @@ def _scheduled(pod: Obj) -> None:
     conditions = status.setdefault("conditions", [])
     now = objectmeta.timestamp()
     new: Obj = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
-    if pod["metadata"].get("generation"):
-        new["observedGeneration"] = pod["metadata"]["generation"]
     for i, c in enumerate(conditions):
         if c.get("type") == "PodScheduled":
             if c.get("status") == "True":

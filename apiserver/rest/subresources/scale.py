@@ -93,8 +93,7 @@ def _decode(req: Request, obj: Obj, complaints: list[str]) -> Obj:
 
 def paths_of(served: Served) -> ScalePaths:
     """Where this kind keeps its replicas."""
-    found = getattr(served, "scale", None)
-    return found if isinstance(found, ScalePaths) else ScalePaths()
+    return served.scale if isinstance(served.scale, ScalePaths) else ScalePaths()
 
 
 async def get_scale(api: Api, req: Request, served: Served) -> None:

@@ -18,7 +18,8 @@ from apiserver.rest.request import Request
 from apiserver.rest.selection import Selection
 from apiserver.rest.verbs.get import parse_version
 from apiserver.storage.cacher import Batch, CacheEvent, EventType, Filter, Watcher
-from kubepy.api import errors
+from kubepy.api import errors, protobuf
+from kubepy.api.patch.zero import zero_object
 
 MIN_TIMEOUT = 1800
 _BOOKMARK_BEFORE_END = 2.0
@@ -63,13 +64,16 @@ async def watch(registry: Registry, req: Request, served: Served, watches: Watch
     timeout = options.timeout or 0
     seconds = float(timeout) if timeout > 0 else watches.min_timeout * (1 + random.random())
     content_type = negotiate.JSON
-    if b"stream=watch" in req.headers.get(b"accept", b""):
+    if req.accept.media == negotiate.PROTOBUF:
+        content_type = f"{negotiate.PROTOBUF};stream=watch"
+    elif b"stream=watch" in req.headers.get(b"accept", b""):
         content_type = "application/json;stream=watch"
     try:
         watcher = _open(registry, served, req.info.namespace or None, since, options, chosen)
     except errors.Gone as gone:
         req.exchange.start(200, req.head(content_type))
-        req.exchange.write(_error_line(gone))
+        frame = req.accept.media == negotiate.PROTOBUF
+        req.exchange.write(protobuf.watch_frame("ERROR", gone.status()) if frame else _error_line(gone))
         req.exchange.end()
         return
     watches.running.add(watcher)
@@ -115,7 +119,8 @@ def _last_bookmark(registry: Registry, watcher: Watcher) -> None:
 async def _pump(req: Request, served: Served, watcher: Watcher, include: str) -> None:
     exchange = req.exchange
     transform, version = req.accept.transform, req.accept.version
-    raw = output.is_raw(served) and not transform
+    framed = req.accept.media == negotiate.PROTOBUF
+    raw = output.is_raw(served) and not transform and not framed
     headers = True
     async for batch in watcher:
         if raw:
@@ -123,6 +128,8 @@ async def _pump(req: Request, served: Served, watcher: Watcher, include: str) ->
             data = batch.lines if first.type is not EventType.BOOKMARK else _bookmark_line(served, first)
             if len(batch.events) > 1 and batch.events[-1].type is EventType.BOOKMARK:
                 data = b"".join([_line(served, e) for e in batch])
+        elif framed:
+            data = b"".join([await _frame(served, event, transform, version) for event in batch])
         elif transform == "Table":
             lines = []
             for event in batch:
@@ -144,11 +151,12 @@ def _line(served: Served, event: CacheEvent) -> bytes:
 
 
 def bookmark(served: Served, event: CacheEvent) -> Obj:
-    """The object of a BOOKMARK: nothing but its kind and resourceVersion."""
+    """The object of a BOOKMARK: the empty object of its kind with a resourceVersion."""
     meta: Obj = {"resourceVersion": str(event.revision)}
     if event.initial:
         meta["annotations"] = {"k8s.io/initial-events-end": "true"}
-    return {"kind": served.resource.kind, "apiVersion": served.resource.api_version, "metadata": meta}
+    empty = {} if served.resource.custom else zero_object(served.node)
+    return {**empty, "kind": served.resource.kind, "apiVersion": served.resource.api_version, "metadata": meta}
 
 
 def _bookmark_line(served: Served, event: CacheEvent) -> bytes:
@@ -166,6 +174,11 @@ async def _converted_line(served: Served, event: CacheEvent, transform: str, ver
     if transform:
         obj = output.partial(obj, version)
     return b'{"type":"%b","object":%b}\n' % (event.type.encode(), orjson.dumps(obj))
+
+
+async def _frame(served: Served, event: CacheEvent, transform: str, version: str) -> bytes:
+    obj = await _object(served, event)
+    return protobuf.watch_frame(event.type, output.partial(obj, version) if transform else obj)
 
 
 async def _table_line(served: Served, event: CacheEvent, include: str, version: str, headers: bool) -> bytes:
