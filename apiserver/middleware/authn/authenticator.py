@@ -51,6 +51,10 @@ class Authenticator:
         self.api_audiences = tuple(api_audiences)
         self.anonymous = anonymous
 
+    def add(self, source: TokenSource) -> None:
+        """Ask a further source of token users, after those there are."""
+        self._sources = (*self._sources, source)
+
     def authenticate(self, headers: Mapping[bytes, bytes], peer_certificate: bytes | None) -> User:
         """The request's user; system:anonymous without credentials. Raises Unauthorized.
 
