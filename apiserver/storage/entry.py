@@ -1,7 +1,7 @@
 """One cached object: its JSON as bytes with the resourceVersion in place, everything else derived on demand.
 
 An Entry never holds more than the bytes and a few strings for long: parsed objects are memoised within one
-byte budget (`ParsedBudget`), because a parsed Pod takes five times the memory of its JSON.
+byte budget (`ParsedBudget`), because a parsed Pod takes eight times the memory of its JSON.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ParsedBudget:
 
     __slots__ = ("_held", "_queue", "limit")
 
-    def __init__(self, limit: int = 6 << 20) -> None:
+    def __init__(self, limit: int = 3 << 19) -> None:
         self.limit = limit
         self._held = 0
         self._queue: deque[Entry] = deque()
