@@ -72,7 +72,7 @@ def _from_object(plural: str, name: str, source: Obj, mode: int | None, namespac
         if item["key"] not in content:
             if optional:
                 continue
-            raise VolumeError(f"{kind} references non-existent {kind.replace('map', 'map')} key: {item['key']}")
+            raise VolumeError(f"{kind} references non-existent {kind} key: {item['key']}")
         out[item["path"]] = File(content[item["key"]], _mode(item, mode))
     return out
 
