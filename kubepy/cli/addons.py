@@ -30,6 +30,8 @@ def apply(cluster: Cluster, client: httpx.Client) -> None:
         if resource is None:
             raise ClusterError(f"add-on of unknown kind {obj['apiVersion']} {obj['kind']}")
         meta = obj["metadata"]
+        if client.get(resource.path(meta.get("namespace"), meta["name"])).status_code == 200:
+            continue
         answer = client.post(resource.path(meta.get("namespace")), json=obj)
         if answer.status_code not in (201, 409):
             raise ClusterError(f"add-on {obj['kind']} {meta['name']} was refused: {answer.text}")

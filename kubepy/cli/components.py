@@ -119,4 +119,5 @@ def cleanup_command(c: Cluster, *, remove: bool) -> tuple[str, ...]:
     argv = (sys.executable, "-m", "kubelet.cleanup", f"--cluster-id={c.id}")
     if not remove:
         return (*argv, "--stop")
-    return (*argv, "--remove", f"--root-dir={c.dir}", f"--cluster-cidr={c.cluster_cidr}", f"--cluster-dns={c.dns}")
+    roots = (f"--root-dir={c.node_dir(node)}" for node in c.node_names())
+    return (*argv, "--remove", *roots, f"--cluster-cidr={c.cluster_cidr}", f"--cluster-dns={c.dns}")

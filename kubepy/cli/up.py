@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 
 import httpx
 
-from kubepy.cli import addons, api, cluster, processes, supervisor, userconfig
+from kubepy.cli import addons, api, cluster, processes, ranges, supervisor, userconfig
 from kubepy.cli.cluster import Cluster, ClusterError
 from kubepy.cli.output import Step
 
@@ -55,7 +55,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace) -> Cluster:
     found = cluster.load(options.data_dir)
-    out = found or Cluster(name=options.name, dir=options.data_dir)
+    out = found or Cluster(
+        name=options.name, dir=options.data_dir, cluster_cidr=ranges.free_pod_range(), service_cidr=ranges.free_service_range()
+    )
     if found is not None and options.etcd_servers is not None and options.etcd_servers != found.etcd_servers:
         raise ClusterError("a cluster cannot move to another store; remove it first with: kubepy delete")
     for name in ("nodes", "simulated_nodes", "etcd_servers", "port", "address"):
