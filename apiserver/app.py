@@ -295,6 +295,7 @@ def _authentication(o: Options, files: pki.Pki, lister: CacheLister) -> tuple[An
     from apiserver.middleware.authn.authenticator import Authenticator
     from apiserver.middleware.authn.bootstraptoken import BootstrapTokens
     from apiserver.middleware.authn.certificates import ClientCertificates
+    from apiserver.middleware.authn.frontproxy import FrontProxy
     from apiserver.middleware.authn.serviceaccount import ServiceAccountTokens, TokenIssuer, load_private_key, load_public_keys
     from apiserver.middleware.authn.tokenfile import load_token_file
 
@@ -302,6 +303,7 @@ def _authentication(o: Options, files: pki.Pki, lister: CacheLister) -> tuple[An
     keys = load_public_keys(*(o.service_account_key_file or (files.sa_pub,)))
     signing = load_private_key(o.service_account_signing_key_file or files.sa_key)
     issuer = TokenIssuer(o.service_account_issuer[0], signing)
+    front = o.requestheader_client_ca_file or files.cert("front-proxy-ca")
     authenticator = Authenticator(
         certificates=ClientCertificates((o.client_ca_file or files.ca_cert).read_bytes()),
         static=load_token_file(o.token_auth_file) if o.token_auth_file else None,
@@ -309,6 +311,7 @@ def _authentication(o: Options, files: pki.Pki, lister: CacheLister) -> tuple[An
         bootstrap=BootstrapTokens(lister) if o.enable_bootstrap_token_auth else None,
         api_audiences=audiences,
         anonymous=o.anonymous_auth,
+        front_proxy=FrontProxy(ClientCertificates(front.read_bytes())) if front.exists() else None,
     )
     return authenticator, issuer, _openid(o, keys)
 

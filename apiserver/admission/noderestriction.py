@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from copy import deepcopy
 from typing import Any
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from apiserver.admission.interface import Attributes
 from apiserver.admission.plugin import CREATE, DELETE, UPDATE, BasePlugin, deny
@@ -72,6 +76,8 @@ class NodeRestriction(BasePlugin):
                 _named_after(a, node, "CSINode", "CSINode")
             case "resourceslices", "":
                 _slice(a, node)
+            case "certificatesigningrequests", "":
+                _certificate(a, node)
 
     def _pod_of(self, a: Attributes, name: str) -> Obj:
         pod = self.lister.get("", "pods", a.namespace, name)
@@ -252,6 +258,21 @@ def _named_after(a: Attributes, node: str, kind: str, what: str) -> None:
     name = ((a.obj or {}).get("metadata") or {}).get("name", "") if a.operation == CREATE else a.name
     if name != node:
         raise deny(a, f"can only access {what} with the same name as the requesting node")
+
+
+_NODE_SIGNERS = ("kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet")
+
+
+def _certificate(a: Attributes, node: str) -> None:
+    spec = (a.obj or {}).get("spec") or {}
+    if a.operation != CREATE or spec.get("signerName") not in _NODE_SIGNERS:
+        return
+    try:
+        request = x509.load_pem_x509_csr(base64.b64decode(spec.get("request", "")))
+    except ValueError as error:
+        raise deny(a, f"unable to parse csr: {error}") from error
+    if [n.value for n in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)] != [f"{NODE_PREFIX}{node}"]:
+        raise deny(a, f"can only create a node CSR with CN={NODE_PREFIX}{node}")
 
 
 def _slice(a: Attributes, node: str) -> None:

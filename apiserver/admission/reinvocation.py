@@ -7,6 +7,7 @@ A mutating webhook or policy with reinvocationPolicy IfNeeded runs again, once, 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Any
 
 from apiserver.admission.interface import Attributes, Tools
 from apiserver.context import Obj
@@ -53,15 +54,19 @@ def state_of(a: Attributes) -> Mutation:
     return state
 
 
+def served_of(tools: Tools, a: Attributes) -> Any:
+    """What serves the request's resource in its version (apiserver.registry.catalog.Served)."""
+    r = a.resource
+    return tools.registry.catalog.lookup(r.group, r.version, r.plural) or tools.registry.of(r.group, r.plural)
+
+
 def replace_object(tools: Tools, a: Attributes, new: Obj) -> bool:
     """Let `new`, decoded and defaulted again, take the place of a.obj; says whether anything changed. Raises StatusError."""
     assert a.obj is not None
     if new == a.obj:
         return False
-    decoded = new
-    if tools.registry is not None and not a.subresource:
-        served = tools.registry.of(a.resource.group, a.resource.plural)
-        decoded = tools.registry.decode(served, new)
+    # What a subresource carries (a Binding, a Scale) is not of the resource's own kind: it is taken as it is.
+    decoded = new if a.subresource not in ("", "status") else tools.registry.decode(served_of(tools, a), new)
     changed = decoded != a.obj
     if changed:
         a.obj.clear()

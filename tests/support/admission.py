@@ -26,6 +26,9 @@ class FakeRegistry:
     def of(self, group: str, plural: str) -> kinds.Resource:
         return kinds.resource(f"{plural}.{group}" if group else plural)
 
+    def lookup(self, group: str, version: str, plural: str) -> Any:
+        return self.of(group, plural)
+
     def by_kind(self, api_version: str, kind: str) -> Any:
         resource = kinds.by_kind(api_version, kind)
         return None if resource is None else type("Served", (), {"resource": resource})()

@@ -9,7 +9,7 @@ from apiserver.admission.interface import Attributes, Tools
 from apiserver.admission.matching import is_exempt
 from apiserver.admission.plugin import CREATE, UPDATE, BasePlugin, deny
 from apiserver.admission.policy.definitions import Binding, ConfigError, Policies, Policy
-from apiserver.admission.reinvocation import replace_object, state_of
+from apiserver.admission.reinvocation import replace_object, served_of, state_of
 from apiserver.context import Obj
 from kubepy.api.cel.values import CelError, Struct, plain
 from kubepy.api.errors import Forbidden
@@ -115,8 +115,7 @@ class MutatingAdmissionPolicy(BasePlugin):
         if not isinstance(value, dict):
             raise CelError("unsupported return type from ApplyConfiguration expression")
         configuration = plain(value)
-        served = self.tools.registry.of(a.resource.group, a.resource.plural)
-        shape = shape_of(served.node)
+        shape = shape_of(served_of(self.tools, a).node)
         try:
             typed.validate(configuration, shape)
         except typed.TypeErrors as error:

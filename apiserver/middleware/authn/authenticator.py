@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from apiserver.context import User
 from apiserver.middleware.authn.bootstraptoken import BootstrapTokens
 from apiserver.middleware.authn.certificates import CertificateError, ClientCertificates
+from apiserver.middleware.authn.frontproxy import FrontProxy
 from apiserver.middleware.authn.serviceaccount import ServiceAccountTokens, TokenError
 from apiserver.middleware.authn.users import ANONYMOUS, authenticated
 from kubepy.api.errors import Unauthorized
@@ -42,6 +43,7 @@ class Authenticator:
         others: Sequence[TokenSource] = (),
         api_audiences: Sequence[str] = (),
         anonymous: bool = True,
+        front_proxy: FrontProxy | None = None,
     ) -> None:
         self._certificates = certificates
         self._static = {token: authenticated(user) for token, user in (static or {}).items()}
@@ -50,17 +52,24 @@ class Authenticator:
         self._sources: tuple[TokenSource, ...] = (*((bootstrap,) if bootstrap else ()), *others)
         self.api_audiences = tuple(api_audiences)
         self.anonymous = anonymous
+        self._front_proxy = front_proxy
 
     def add(self, source: TokenSource) -> None:
         """Ask a further source of token users, after those there are."""
         self._sources = (*self._sources, source)
 
-    def authenticate(self, headers: Mapping[bytes, bytes], peer_certificate: bytes | None) -> User:
+    def authenticate(
+        self, headers: Mapping[bytes, bytes], peer_certificate: bytes | None, raw: Iterable[tuple[bytes, bytes]] | None = None
+    ) -> User:
         """The request's user; system:anonymous without credentials. Raises Unauthorized.
 
-        `headers` have lower-case names; `peer_certificate` is DER.
+        `headers` have lower-case names; `raw` are all of them where some are repeated; `peer_certificate` is DER.
         """
         failed = False
+        if self._front_proxy is not None and peer_certificate is not None and b"x-remote-user" in headers:
+            user = self._front_proxy.user(raw if raw is not None else headers.items(), peer_certificate)
+            if user is not None:
+                return user
         if peer_certificate is not None and self._certificates is not None:
             try:
                 user = self._certificates.user(peer_certificate)

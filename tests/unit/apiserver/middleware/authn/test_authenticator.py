@@ -15,6 +15,7 @@ from apiserver.context import User
 from apiserver.middleware.authn.authenticator import Authenticator, bearer_token
 from apiserver.middleware.authn.bootstraptoken import BootstrapTokens
 from apiserver.middleware.authn.certificates import ClientCertificates
+from apiserver.middleware.authn.frontproxy import FrontProxy
 from apiserver.middleware.authn.serviceaccount import ServiceAccountTokens, TokenError, TokenIssuer
 from apiserver.middleware.authn.tokenfile import load_token_file
 from kubepy import pki
@@ -95,6 +96,19 @@ def test_client_certificates() -> None:
         authn.authenticate({}, b"not a certificate")
     # A good token counts although the certificate does not.
     assert Authenticator(certificates=certificates, static={"t": User("bob")}).authenticate(bearer("t"), b"junk").name == "bob"
+
+
+def test_a_front_proxy_names_the_user_in_headers() -> None:
+    front, ca = pki.new_ca("front"), pki.new_ca("ca")
+    proxy = FrontProxy(ClientCertificates(front.cert_pem), ["aggregator"])
+    authn = Authenticator(certificates=ClientCertificates(ca.cert_pem), front_proxy=proxy)
+    raw = [(b"x-remote-user", b"bob"), (b"x-remote-group", b"a"), (b"x-remote-group", b"b"), (b"x-remote-extra-scopes", b"x")]
+    user = authn.authenticate(dict(raw), der(pki.issue(front, "aggregator")), raw)
+    assert user == User("bob", "", ("a", "b", "system:authenticated"), {"scopes": ("x",)})
+    for impostor in (pki.issue(front, "other"), pki.issue(pki.new_ca("front"), "aggregator")):
+        with pytest.raises(Unauthorized):
+            authn.authenticate(dict(raw), der(impostor), raw)
+    assert authn.authenticate(dict(raw), der(pki.issue(ca, "alice")), raw).name == "alice"
 
 
 def test_a_certificate_is_good_for_its_time_only() -> None:
