@@ -57,7 +57,8 @@ def build(client: Client, manager: Manager, names: list[str], chosen: Options, a
     """Register the named controllers with a manager; each writes as its account, if there are accounts."""
     context = Context(client, manager, chosen)
     for name in names:
-        own = context if accounts is None else replace(context, client=accounts.client(table.CONTROLLERS[name].account))
+        account = table.CONTROLLERS[name].account
+        own = replace(context, client=accounts.client(account)) if accounts is not None and account else context
         table.load(name)(own)
 
 

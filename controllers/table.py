@@ -13,7 +13,8 @@ Start = Callable[[Context], None]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`start` is module:function; `account` the service account in kube-system whose role covers the controller."""
+    """`start` is module:function; `account` the service account in kube-system whose role covers the controller, or empty
+    for the manager's own identity."""
 
     start: str
     account: str
@@ -37,6 +38,12 @@ CONTROLLERS: dict[str, Entry] = {
     "job-controller": Entry("controllers.job:start", "job-controller"),
     "daemonset-controller": Entry("controllers.daemonset:start", "daemon-set-controller"),
     "statefulset-controller": Entry("controllers.statefulset:start", "statefulset-controller"),
+    "cronjob-controller": Entry("controllers.cronjob:start", "cronjob-controller"),
+    "ttl-after-finished-controller": Entry("controllers.ttlafterfinished:start", "ttl-after-finished-controller"),
+    "disruption-controller": Entry("controllers.disruption:start", "disruption-controller"),
+    "resourcequota-controller": Entry("controllers.resourcequota:start", "resourcequota-controller"),
+    "clusterrole-aggregation-controller": Entry("controllers.clusterroles:start", "clusterrole-aggregation-controller"),
+    "serviceaccount-token-controller": Entry("controllers.tokens:start", ""),
     # Last: it follows what the others watch, without a second copy.
     "garbage-collector-controller": Entry("controllers.garbage:start", "generic-garbage-collector"),
 }

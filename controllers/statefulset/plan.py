@@ -128,13 +128,16 @@ def _update(statefulset: Obj, plan: Plan, revisions: Revisions, min_ready: float
     limit = rolling.get("maxUnavailable")
     most = 1 if limit is None else max(1, scaled(limit, identity.replicas(statefulset), False))
     most -= sum(not healthy(p, min_ready, now) for p in plan.replicas)
-    lowest = rolling.get("partition", 0)
-    for pod in reversed(plan.replicas[lowest:]):
-        if most <= 0:
-            return
-        if identity.revision_of(pod) != revisions.update and not meta.deleting(pod):
-            plan.delete.append(pod)
-            most -= 1
+    outdated = [
+        p
+        for p in reversed(plan.replicas[rolling.get("partition", 0) :])
+        if identity.revision_of(p) != revisions.update and not meta.deleting(p) and identity.is_created(p)
+    ]
+    if not is_ordered(statefulset):
+        # Pods that do not serve anyway cost nothing to replace, and must not use up what is allowed.
+        plan.delete += [p for p in outdated if not identity.is_available(p, min_ready, now)]
+        outdated = [p for p in outdated if identity.is_available(p, min_ready, now)]
+    plan.delete += outdated[: max(0, most)]
 
 
 def status(statefulset: Obj, pods: Sequence[Obj], revisions: Revisions, collisions: int, now: float) -> Obj:
