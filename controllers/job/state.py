@@ -64,6 +64,8 @@ class State:
     now: float
     removed: set[str]
     """Uids of pods whose finalizer was removed, which the cache does not show yet."""
+    started: float | None = None
+    """When the Job was started, if that is known better than by the whole seconds of its status."""
     status: Obj = field(init=False)
     active: list[Obj] = field(init=False)
     ready: int = field(init=False)
@@ -147,7 +149,9 @@ class State:
         elif self.failed > self.spec.get("backoffLimit", 6) or self._restarted_too_often():
             self._fail("BackoffLimitExceeded", "Job has reached the specified backoff limit")
         elif (limit := self.spec.get("activeDeadlineSeconds")) is not None and not self.suspended:
-            wait = parse_time(self.status["startTime"]) + limit - self.now
+            whole = parse_time(self.status["startTime"])
+            exact = self.started if self.started is not None and int(self.started) == whole else whole
+            wait = exact + limit - self.now
             if wait <= 0:
                 self._fail("DeadlineExceeded", "Job was active longer than specified deadline")
         if self.indexed:

@@ -42,6 +42,7 @@ class _Jobs:
         self._control = PodControl(ctx.client, self._recorder)
         self._expected = Expectations(ctx.clock)
         self._backoff: dict[str, backoff.Record] = {}
+        self._started: dict[str, float] = {}
         self._tracker = tracking.Tracker(ctx.client, self._recorder)
         self._jobs, self._pods = ctx.informer(JOBS), ctx.informer("pods")
         self._pods.cache.add_index("controller", podlib.by_controller)
@@ -60,6 +61,7 @@ class _Jobs:
             self._expected.forget(key)
             self._tracker.forget(key)
             self._backoff.pop(key, None)
+            self._started.pop(key, None)
             for pod in self._pods.cache.by_index("controller", meta.uid(new)):
                 if tracked(pod):
                     self._orphans.enqueue(key_of(pod))
@@ -108,13 +110,16 @@ class _Jobs:
             return None
         if is_finished(job):
             self._backoff.pop(key, None)
+            self._started.pop(key, None)
             return None
         may_act = self._expected.satisfied(key)
         selector = from_label_selector(job["spec"].get("selector"))
         cache = self._pods.cache
         candidates = cache.by_index("controller", meta.uid(job)) + cache.by_index("orphan", meta.namespace(job))
         claimer = Claimer(self._client, JOBS, job, "pods", selector.matches, [FINALIZER])
-        state = State(job, await claimer.claim(candidates), self._clock.time(), self._tracker.removed(key))
+        state = State(job, await claimer.claim(candidates), self._clock.time(), self._tracker.removed(key), self._started.get(key))
+        if not job.get("status", {}).get("startTime") and not state.suspended:
+            self._started[key] = state.started = state.now
         record = backoff.updated(self._backoff.get(key, backoff.Record()), state.newly_succeeded, state.newly_failed, state.now)
         before = dict(job.get("status", {}))
         deadline = state.judge()
