@@ -143,6 +143,7 @@ class Server:
     def _compose(self, files: pki.Pki) -> Any:
         from apiserver.auth.reviews import Reviews
         from apiserver.auth.tokens import TokenOptions
+        from apiserver.extensions import definitions
         from apiserver.middleware.authz.chain import build_authorizer
         from apiserver.registry import strategies
         from apiserver.registry.hooks import built_in_hooks
@@ -153,7 +154,8 @@ class Server:
         self.registry = Registry(self.storage, self.cacher, self.catalog)
         hooks, repair = built_in_hooks(o, self.registry, lister)
         self._later.append(repair)
-        self.catalog.add(*built_in(getattr(strategies, 'STRATEGIES', {}), hooks))
+        custom = {(definitions.GROUP, definitions.PLURAL): definitions.STRATEGY}
+        self.catalog.add(*built_in({**getattr(strategies, "STRATEGIES", {}), **custom}, hooks))
         authenticator, issuer, openid = _authentication(o, files, lister)
         if o.oidc_issuer_url:
             from apiserver.middleware.authn.oidc import OIDCOptions, OpenIDConnect
@@ -207,7 +209,13 @@ class Server:
         """Custom resources, aggregation and OpenAPI, and the admission chain that needs all of them."""
         from apiserver.admission.chain import build
         from apiserver.admission.interface import Tools
+        from apiserver.admission.webhook.client import WebhookClient
+        from apiserver.extensions.controller import CustomResources
 
+        client = WebhookClient(self.lister)
+        custom = CustomResources(self.registry, self.catalog, self.api.ownership.of, client)
+        custom.start()
+        self._closers += [client.close, custom.stop]
         self.registry.admission = build(Tools(self.lister, self.registry, self.options, self.api.authorizer))
         self._closers.append(self.registry.admission.close)
 
@@ -266,6 +274,7 @@ class Server:
 
     async def _bootstrap(self, files: pki.Pki) -> None:
         from apiserver.bootstrap.cluster import Cluster
+        from apiserver.bootstrap.flowstatus import FlowStatus
         from apiserver.bootstrap.reconcile import ensure_defaults
 
         begun = time.perf_counter()
@@ -273,6 +282,7 @@ class Server:
         cluster = Cluster(self.registry, self.lister, self.options, self.address, self.port, files)
         await cluster.ensure()
         self._spawn(cluster.keep())
+        self._spawn(FlowStatus(self.registry, self.lister).keep())
         for work in self._later:
             self._spawn(work())
         log.info("default objects are in place after %.3f s", time.perf_counter() - begun)
