@@ -9,6 +9,7 @@ from typing import Any
 from kubelet.host import Host
 from kubelet.node.node import NodeReporter
 from kubelet.pods import spec
+from kubelet.pods.static import StaticPods
 from kubelet.pods.worker import PodWorker
 from kubelet.runtime.interface import RuntimeFailure
 from kubepy.runtime import InformerFactory
@@ -31,6 +32,7 @@ class Agent:
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._static: StaticPods | None = None
 
     async def start(self, factory: InformerFactory | None, reading: asyncio.Event) -> None:
         """Adopt what the runtime holds and begin. `reading` is set once all pods of the node have been told."""
@@ -41,6 +43,8 @@ class Agent:
             pods.on_event(self.pod_event)
             nodes = factory.informer("nodes", field_selector=f"metadata.name={self.host.node_name}")
             nodes.on_event(lambda kind, old, new: self.node.seen(new) if kind != "DELETED" else self.node.poke())
+        if self.host.config.pod_manifest_path is not None:
+            self._static = StaticPods(self.host, self.host.config.pod_manifest_path, self, lambda: self.node.node)
         self._keeper = asyncio.create_task(self._keep_house(reading), name="housekeeping")
 
     def connect(self, cidr: str) -> None:
@@ -67,6 +71,8 @@ class Agent:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._static is not None:
+            await self._static.stop()
         await self.node.stop()
         await self.host.runtime.stop()
 
@@ -93,6 +99,8 @@ class Agent:
         meta = new["metadata"]
         uid, key = meta["uid"], (meta["namespace"], meta["name"])
         if spec.is_mirror(new):
+            if self._static is not None:
+                self._static.mirror_event(kind, new)
             return
         worker = self._workers.get(uid)
         if kind == "DELETED":
@@ -108,6 +116,14 @@ class Agent:
                 self._held[uid] = new
             elif kind == "ADDED" or not spec.terminal(new.get("status")):
                 self._begin(new)
+
+    def begin_static(self, pod: Obj) -> None:
+        """A manifest appeared."""
+        self.pod_event("ADDED", None, pod)
+
+    def end_static(self, pod: Obj) -> None:
+        """A manifest is gone."""
+        self.pod_event("DELETED", pod, pod)
 
     def _begin(self, pod: Obj) -> PodWorker:
         meta = pod["metadata"]
@@ -141,6 +157,9 @@ class Agent:
 
     async def _keep_house(self, reading: asyncio.Event) -> None:
         await reading.wait()
+        if self._static is not None:
+            self._static.scan()
+            self._static.start()
         while True:
             try:
                 await self._clean()

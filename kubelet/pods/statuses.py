@@ -19,11 +19,12 @@ _RETRY = 1.0
 
 
 class _Entry:
-    __slots__ = ("name", "namespace", "reported", "waiters", "wanted")
+    __slots__ = ("api_uid", "name", "namespace", "reported", "waiters", "wanted")
 
     def __init__(self, namespace: str, name: str, reported: Obj) -> None:
         self.namespace, self.name = namespace, name
         self.reported = reported
+        self.api_uid: str | None = None
         self.wanted: Obj | None = None
         self.waiters: list[asyncio.Future[None]] = []
 
@@ -82,6 +83,16 @@ class StatusManager:
     def track(self, uid: str, namespace: str, name: str, reported: Obj) -> None:
         """Begin with what the API says."""
         self._entries[uid] = _Entry(namespace, name, {k: v for k, v in reported.items() if k not in _KEPT})
+
+    def show_as(self, uid: str, api_uid: str) -> None:
+        """A static pod is reported as its mirror; a new mirror is told all anew."""
+        entry = self._entries.get(uid)
+        if entry is None or entry.api_uid == api_uid:
+            return
+        entry.api_uid = api_uid
+        entry.wanted = entry.wanted if entry.wanted is not None else entry.reported
+        entry.reported = {}
+        self._enqueue(uid)
 
     def forget(self, uid: str) -> None:
         """The pod is gone."""
@@ -142,7 +153,7 @@ class StatusManager:
         assert wanted is not None
         patch = difference(entry.reported, wanted)
         if patch:
-            body = {"metadata": {"uid": uid}, "status": patch}
+            body = {"metadata": {"uid": entry.api_uid or uid}, "status": patch}
             try:
                 await self._client.patch(
                     "pods", entry.name, body, entry.namespace, type="strategic", subresource="status", field_manager="kubelet"

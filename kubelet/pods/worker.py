@@ -127,10 +127,6 @@ class PodWorker:
             self._deadline.nearer(at)
         self._ending.set()
 
-    @property
-    def _mirrorless(self) -> bool:
-        return spec.is_static(self.pod)
-
     # -- the loop ---------------------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
@@ -386,8 +382,7 @@ class PodWorker:
             await self._release(True)
         if not self._deleted:
             await host.statuses.flushed(self.uid)
-            if not self._mirrorless:
-                await self._delete_object()
+            await self._delete_object()
         host.statuses.forget(self.uid)
         self._ended = True
 
