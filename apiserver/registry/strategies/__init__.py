@@ -3,27 +3,52 @@
 from __future__ import annotations
 
 from apiserver.registry.strategies import (
+    admissionpolicies,
+    apiservices,
+    autoscalers,
+    certificates,
     configdata,
     cronjobs,
     daemonsets,
     deployments,
+    deviceclaims,
+    deviceslices,
+    disruptionbudgets,
     endpoints,
+    endpointslices,
     events,
+    flowcontrol,
+    ingresses,
     jobs,
     namespaces,
+    networkpolicies,
     nodes,
     persistentvolumeclaims,
     persistentvolumes,
     pods,
     quotas,
+    rbac,
     replicationcontrollers,
     serviceaccounts,
+    serviceranges,
     services,
+    smallkinds,
     statefulsets,
+    storageclasses,
+    storagenodes,
+    webhookconfigurations,
 )
+from apiserver.registry.strategies.finalizers import checked_finalizers
 from apiserver.registry.strategy import Strategy
 
-STRATEGIES: dict[tuple[str, str], Strategy] = {
+_ADMISSION = "admissionregistration.k8s.io"
+_FLOW = "flowcontrol.apiserver.k8s.io"
+_NETWORKING = "networking.k8s.io"
+_RBAC = "rbac.authorization.k8s.io"
+_RESOURCE = "resource.k8s.io"
+_STORAGE = "storage.k8s.io"
+
+_KINDS: dict[tuple[str, str], Strategy] = {
     ("", "configmaps"): configdata.CONFIG_MAP,
     ("", "endpoints"): endpoints.STRATEGY,
     ("", "events"): events.STRATEGY,
@@ -39,13 +64,50 @@ STRATEGIES: dict[tuple[str, str], Strategy] = {
     ("", "secrets"): configdata.SECRET,
     ("", "serviceaccounts"): serviceaccounts.STRATEGY,
     ("", "services"): services.STRATEGY,
+    (_ADMISSION, "mutatingadmissionpolicies"): admissionpolicies.MUTATING,
+    (_ADMISSION, "mutatingadmissionpolicybindings"): admissionpolicies.MUTATING_BINDING,
+    (_ADMISSION, "mutatingwebhookconfigurations"): webhookconfigurations.MUTATING,
+    (_ADMISSION, "validatingadmissionpolicies"): admissionpolicies.VALIDATING,
+    (_ADMISSION, "validatingadmissionpolicybindings"): admissionpolicies.VALIDATING_BINDING,
+    (_ADMISSION, "validatingwebhookconfigurations"): webhookconfigurations.VALIDATING,
+    ("apiregistration.k8s.io", "apiservices"): apiservices.STRATEGY,
     ("apps", "controllerrevisions"): daemonsets.REVISION,
     ("apps", "daemonsets"): daemonsets.STRATEGY,
     ("apps", "deployments"): deployments.STRATEGY,
     ("apps", "replicasets"): deployments.REPLICA_SET,
     ("apps", "statefulsets"): statefulsets.STRATEGY,
+    ("autoscaling", "horizontalpodautoscalers"): autoscalers.STRATEGY,
     ("batch", "cronjobs"): cronjobs.STRATEGY,
     ("batch", "jobs"): jobs.STRATEGY,
+    ("certificates.k8s.io", "certificatesigningrequests"): certificates.STRATEGY,
+    ("coordination.k8s.io", "leases"): smallkinds.LEASE,
+    ("discovery.k8s.io", "endpointslices"): endpointslices.STRATEGY,
     ("events.k8s.io", "events"): events.STRICT,
+    (_FLOW, "flowschemas"): flowcontrol.SCHEMA,
+    (_FLOW, "prioritylevelconfigurations"): flowcontrol.LEVEL,
+    (_NETWORKING, "ingressclasses"): ingresses.CLASS,
+    (_NETWORKING, "ingresses"): ingresses.STRATEGY,
+    (_NETWORKING, "ipaddresses"): serviceranges.ADDRESS,
+    (_NETWORKING, "networkpolicies"): networkpolicies.STRATEGY,
+    (_NETWORKING, "servicecidrs"): serviceranges.RANGE,
+    ("node.k8s.io", "runtimeclasses"): smallkinds.RUNTIME,
+    ("policy", "poddisruptionbudgets"): disruptionbudgets.STRATEGY,
+    (_RBAC, "clusterrolebindings"): rbac.CLUSTER_BINDING,
+    (_RBAC, "clusterroles"): rbac.CLUSTER_ROLE,
+    (_RBAC, "rolebindings"): rbac.BINDING,
+    (_RBAC, "roles"): rbac.ROLE,
+    (_RESOURCE, "deviceclasses"): deviceclaims.CLASS,
+    (_RESOURCE, "resourceclaims"): deviceclaims.CLAIM,
+    (_RESOURCE, "resourceclaimtemplates"): deviceclaims.TEMPLATE,
+    (_RESOURCE, "resourceslices"): deviceslices.STRATEGY,
+    ("scheduling.k8s.io", "priorityclasses"): smallkinds.PRIORITY,
+    (_STORAGE, "csidrivers"): storagenodes.DRIVER,
+    (_STORAGE, "csinodes"): storagenodes.NODE,
+    (_STORAGE, "csistoragecapacities"): storagenodes.CAPACITY,
+    (_STORAGE, "storageclasses"): storageclasses.STRATEGY,
+    (_STORAGE, "volumeattachments"): storagenodes.ATTACHMENT,
+    (_STORAGE, "volumeattributesclasses"): storageclasses.ATTRIBUTES,
 }
-"""What is not here has upstream's generic behaviour and no checks of its own."""
+
+STRATEGIES: dict[tuple[str, str], Strategy] = {key: checked_finalizers(strategy) for key, strategy in _KINDS.items()}
+"""By (group, plural). What is not here (custom resources, reviews) has upstream's generic behaviour or its own owner."""

@@ -73,7 +73,9 @@ def _validate(out: Errors, new: Obj, old: Obj | None) -> None:
     labels = (template.get("metadata") or {}).get("labels") or {}
     try:
         if not from_label_selector(chosen).matches(labels):
-            out.append(invalid("spec.template.metadata.labels", labels or None, "`selector` does not match template `labels`"))
+            out.append(
+                invalid("spec.template.metadata.labels", goform.plain(labels) or None, "`selector` does not match template `labels`")
+            )
     except SelectorError:
         pass  # reported by label_selector
     if chosen is not None and not chosen.get("matchLabels") and not chosen.get("matchExpressions"):

@@ -30,8 +30,8 @@ def of(kind: str, value: Obj | None, parent: Obj | None = None) -> Any:
     out: Obj = {}
     for go, name, absent, ref in _types()[kind]:
         if not go:
-            meta = {k: v for k, v in value.get("metadata", {}).items() if v}
-            out.update({k: meta[k] for k in _META if k in meta})
+            meta = value.get("metadata") or {}
+            out.update({k: plain(meta[k]) for k in _META if meta.get(k)})
             continue
         if name[0] == "^":
             out[go] = (parent or {}).get(name[1:], absent)
@@ -47,11 +47,25 @@ _META = ("name", "generateName", "namespace", "uid", "labels", "annotations", "f
 
 
 def _nested(ref: str | None, value: Any, parent: Obj) -> Any:
-    if ref is None or value is None:
-        return value
+    if value is None:
+        return None
+    if ref is None:
+        return plain(value)
     if isinstance(value, list):
         return [of(ref, v) for v in value]
     return of(ref, value, parent)
+
+
+def plain(value: Any) -> Any:
+    """A map, or a struct that has JSON names in Go too (a label selector): maps are printed in order of their keys."""
+    if not isinstance(value, dict):
+        return value
+    if value.keys() <= _SELECTOR.keys():
+        return {k: plain(value[k]) for k in _SELECTOR if k in value}
+    return dict(sorted(value.items()))
+
+
+_SELECTOR = {"matchLabels": None, "matchExpressions": None}
 
 
 def diff(kind: str, old: Obj | None, new: Obj | None) -> str:

@@ -89,7 +89,7 @@ def _prepare_update(new: Obj, old: Obj) -> None:
     gates.drop_template(new["spec"].get("template"), old["spec"].get("template"))
 
 
-def job_spec(out: Errors, spec: Obj, path: str, opts: Options, check_template: bool = True) -> None:
+def job_spec(out: Errors, spec: Obj, path: str, opts: Options) -> None:
     """A JobSpec at `path`, but its selector."""
     numbers(out, spec, path, *_COUNTS)
     completions, parallelism = spec.get("completions"), spec.get("parallelism")
@@ -129,8 +129,7 @@ def job_spec(out: Errors, spec: Obj, path: str, opts: Options, check_template: b
         if replacement not in allowed:
             out.append(not_supported(f"{path}.podReplacementPolicy", replacement, allowed))
     template = spec.get("template") or {}
-    if check_template:
-        podspec.template(out, template, f"{path}.template", opts)
+    podspec.template(out, template, f"{path}.template", opts)
     restart = (template.get("spec") or {}).get("restartPolicy", "")
     at = f"{path}.template.spec.restartPolicy"
     if restart in ("", "Always"):
@@ -183,17 +182,17 @@ def _generated(out: Errors, obj: Obj) -> None:
         if key not in labels:
             out.append(required(at, f"must be '{value}'"))
         elif labels[key] != value:
-            out.append(invalid(at, labels, f"must be '{value}'"))
+            out.append(invalid(at, goform.plain(labels), f"must be '{value}'"))
     try:
         if not from_label_selector(selector).matches(wanted):
-            out.append(invalid("spec.selector", selector, "`selector` not auto-generated"))
+            out.append(invalid("spec.selector", goform.plain(selector), "`selector` not auto-generated"))
     except SelectorError:
         pass  # reported elsewhere
 
 
-def _whole(out: Errors, new: Obj, opts: Options, check_template: bool) -> None:
+def _whole(out: Errors, new: Obj, opts: Options) -> None:
     spec = new["spec"]
-    job_spec(out, spec, "spec", opts, check_template)
+    job_spec(out, spec, "spec", opts)
     selector = spec.get("selector")
     if selector is None:
         out.append(required("spec.selector"))
@@ -202,7 +201,9 @@ def _whole(out: Errors, new: Obj, opts: Options, check_template: bool) -> None:
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     try:
         if not from_label_selector(selector).matches(labels):
-            out.append(invalid("spec.template.metadata.labels", labels or None, "`selector` does not match template `labels`"))
+            out.append(
+                invalid("spec.template.metadata.labels", goform.plain(labels) or None, "`selector` does not match template `labels`")
+            )
     except SelectorError:
         pass  # reported by label_selector
 
@@ -211,7 +212,7 @@ def _validate(out: Errors, new: Obj, old: Obj | None) -> None:
     _generated(out, new)
     opts = options(old) if old else TEMPLATE
     spec, name = new["spec"], new["metadata"].get("name", "")
-    _whole(out, new, opts, True)
+    _whole(out, new, opts)
     completions = spec.get("completions")
     if spec.get("completionMode") == "Indexed" and completions:
         longest = f"{name}-{completions - 1}"
@@ -219,6 +220,8 @@ def _validate(out: Errors, new: Obj, old: Obj | None) -> None:
             text = f"will not able to create pod with invalid DNS label: {longest}"
             out.append(invalid("metadata.name", name, text))
     if old is not None:
+        # Upstream validates the whole spec once for itself and once as an update: clients see each cause twice.
+        _whole(out, new, opts)
         _changes(out, spec, old)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from apiserver.context import Obj
 from apiserver.registry.strategies.checks import Errors, named
 from apiserver.registry.strategies.common import STATUS_RESET, both, checked, copy, status_only, with_status
+from apiserver.registry.strategies.finalizers import STANDARD
 from kubepy.api import names
 from kubepy.api.errors import invalid
 
-_STANDARD = ("kubernetes", "orphan", "foregroundDeletion")
 NAME_LABEL = "kubernetes.io/metadata.name"
 
 
@@ -40,7 +40,7 @@ def _prepare_update(new: Obj, old: Obj) -> None:
 def finalizer_name(out: Errors, value: str, path: str) -> None:
     """A qualified name, or one of the few short ones."""
     named(out, value, path, names.qualified_name)
-    if "/" not in value and value not in _STANDARD:
+    if "/" not in value and value not in STANDARD:
         out.append(invalid(path, value, "name is neither a standard finalizer name nor is it fully qualified"))
 
 

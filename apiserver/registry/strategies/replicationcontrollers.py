@@ -6,6 +6,7 @@ Upstream: ValidateReplicationController, pkg/registry/core/{replicationcontrolle
 from __future__ import annotations
 
 from apiserver.context import Obj
+from apiserver.registry.strategies import goform
 from apiserver.registry.strategies.checks import Errors, non_negative
 from apiserver.registry.strategies.common import both, checked, drop_status, keep_status, with_status
 from apiserver.registry.strategies.podspec import defaults, gates, spec, warnings
@@ -55,7 +56,7 @@ def _validate(out: Errors, new: Obj, old: Obj | None) -> None:
         return
     labels = (template.get("metadata") or {}).get("labels") or {}
     if any(labels.get(k) != v for k, v in chosen.items()):
-        out.append(invalid("spec.template.metadata.labels", labels or None, "`selector` does not match template `labels`"))
+        out.append(invalid("spec.template.metadata.labels", goform.plain(labels) or None, "`selector` does not match template `labels`"))
     spec.template(out, template, "spec.template", options(old))
     inner = template.get("spec") or {}
     if inner.get("restartPolicy") != "Always":

@@ -54,6 +54,8 @@ def _prepare_update(new: Obj, old: Obj) -> None:
     ips.normalize(spec, before)
     _keep_allocated(spec, before)
     ips.drop_by_type(spec, before)
+    if before.get("type") == "LoadBalancer" and spec.get("type") != "LoadBalancer":
+        new["status"] = {**(new.get("status") or {}), "loadBalancer": {}}
 
 
 def _keep_allocated(spec: Obj, old: Obj) -> None:

@@ -127,7 +127,7 @@ def _validate(out: Errors, new: Obj, old: Obj | None) -> None:
     try:
         parsed = from_label_selector(chosen)
         if not parsed.empty and not parsed.matches(found):
-            out.append(invalid("spec.template.metadata.labels", found or None, "`selector` does not match template `labels`"))
+            out.append(invalid("spec.template.metadata.labels", goform.plain(found) or None, "`selector` does not match template `labels`"))
         _template(out, spec, opts, old is None or spec.get("template") != before.get("template"))
     except SelectorError:
         out.append(invalid("spec.selector", chosen, ""))

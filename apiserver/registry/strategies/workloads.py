@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from apiserver.context import Obj
+from apiserver.registry.strategies import goform
 from apiserver.registry.strategies.checks import NEGATIVE, Errors, label_selector
 from apiserver.registry.strategies.podspec import spec
 from apiserver.registry.strategies.podspec.options import TEMPLATE, Options, for_update
@@ -43,7 +44,7 @@ def matching_template(out: Errors, value: Obj, path: str, opts: Options, kind: s
         out.append(invalid(f"{path}.selector", chosen, "invalid label selector"))
         return
     if not parsed.empty and not parsed.matches(labels):
-        out.append(invalid(f"{path}.template.metadata.labels", labels or None, "`selector` does not match template `labels`"))
+        out.append(invalid(f"{path}.template.metadata.labels", goform.plain(labels) or None, "`selector` does not match template `labels`"))
     spec.template(out, found, f"{path}.template", opts)
     inner = found.get("spec") or {}
     if inner.get("restartPolicy") not in policies:

@@ -64,15 +64,14 @@ def validate(new: Obj, old: Obj) -> Errors:
     status, before, spec = new.get("status") or {}, old.get("status") or {}, old["spec"]
     for i, c in enumerate(status.get("conditions") or ()):
         if (kind := c.get("type", "")) not in _SYSTEM_CONDITIONS:
-            label_name(out, kind, f"status.conditions[{i}].type")
+            label_name(out, kind, f"status.conditions[{i}].Type")
         _generation(out, c, f"status.conditions[{i}]")
     _generation(out, status, "status")
     nominated = status.get("nominatedNodeName")
     if nominated and nominated != before.get("nominatedNodeName"):
         if spec.get("nodeName"):
             out.append(forbidden_field("status.nominatedNodeName", "may not be set on pods that are already bound to a node"))
-        else:
-            named(out, nominated, "status.nominatedNodeName", names.dns1123_subdomain)
+        named(out, nominated, "status.nominatedNodeName", names.dns1123_subdomain)
     if status.get("qosClass") != before.get("qosClass"):
         out.append(invalid("status.qosClass", status.get("qosClass", ""), "field is immutable"))
     policy = spec.get("restartPolicy", "")

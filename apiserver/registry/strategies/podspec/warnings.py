@@ -17,7 +17,7 @@ _ANNOTATIONS = {
     "security.alpha.kubernetes.io/sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
     "security.alpha.kubernetes.io/unsafe-sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
 }
-_NODE_LABELS = {
+NODE_LABELS = {
     "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
     "beta.kubernetes.io/os": 'deprecated since v1.14; use "kubernetes.io/os" instead',
     "failure-domain.beta.kubernetes.io/region": 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
@@ -73,9 +73,9 @@ def of(value: Obj, prefix: str = "") -> list[str]:
         if annotations:
             out += _container_annotations(annotations, c, base, bool(prefix), armored)
         if resources := c.get("resources"):
-            for kind in ("limits", "requests"):
-                if kind in resources:
-                    out += _fractions(resources[kind], f"{here}.resources.{kind}")
+            for name in _BYTES:
+                for kind in ("limits", "requests"):
+                    out += _fractions(resources.get(kind) or {}, f"{here}.resources.{kind}", (name,))
         if len(env := c.get("env") or ()) > 1:
             out += _env(env, here)
         if c.get("ports"):
@@ -90,8 +90,8 @@ def of(value: Obj, prefix: str = "") -> list[str]:
 
 def _placement(spec: Obj, at: str) -> Iterator[str]:
     for key in spec.get("nodeSelector") or ():
-        if key in _NODE_LABELS:
-            yield f"{at}.nodeSelector[{key}]: {_NODE_LABELS[key]}"
+        if key in NODE_LABELS:
+            yield f"{at}.nodeSelector[{key}]: {NODE_LABELS[key]}"
     node = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     for i, term in enumerate((node.get(_REQUIRED) or {}).get("nodeSelectorTerms") or ()):
         yield from node_selector_term(term, f"{at}.affinity.nodeAffinity.{_REQUIRED}.nodeSelectorTerms[{i}]")
@@ -99,8 +99,8 @@ def _placement(spec: Obj, at: str) -> Iterator[str]:
         yield from node_selector_term(term.get("preference") or {}, f"{at}.affinity.nodeAffinity.{_PREFERRED}[{i}].preference", True)
     for i, c in enumerate(spec.get("topologySpreadConstraints") or ()):
         key = c.get("topologyKey", "")
-        if key in _NODE_LABELS:
-            yield f"{at}.topologySpreadConstraints[{i}].topologyKey: {key} is {_NODE_LABELS[key]}"
+        if key in NODE_LABELS:
+            yield f"{at}.topologySpreadConstraints[{i}].topologyKey: {key} is {NODE_LABELS[key]}"
         if c.get("labelSelector") is None:
             yield f"{at}.topologySpreadConstraints[{i}].labelSelector: {_NO_SELECTOR}"
 
@@ -111,8 +111,8 @@ def node_selector_term(term: Obj, path: str, preferred: bool = False) -> Iterato
 
     for i, e in enumerate(term.get("matchExpressions") or ()):
         key = e.get("key", "")
-        if key in _NODE_LABELS:
-            yield f"{path}.matchExpressions[{i}].key: {key} is {_NODE_LABELS[key]}"
+        if key in NODE_LABELS:
+            yield f"{path}.matchExpressions[{i}].key: {key} is {NODE_LABELS[key]}"
         if preferred:
             for j, value in enumerate(e.get("values") or ()):
                 for m in label_value(value):
@@ -170,8 +170,8 @@ def _lists(spec: Obj, at: str) -> Iterator[str]:
             yield f'{at}.imagePullSecrets[{i}].name: invalid empty name ""'
 
 
-def _fractions(found: dict[str, str], path: str) -> Iterator[str]:
-    for name in _BYTES:
+def _fractions(found: dict[str, str], path: str, which: Sequence[str] = _BYTES) -> Iterator[str]:
+    for name in which:
         if name in found and (value := parse(found[name])).milli_value() % 1000:
             yield f'{path}[{name}]: fractional byte value "{value}" is invalid, must be an integer'
 

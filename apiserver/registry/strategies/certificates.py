@@ -1,0 +1,200 @@
+"""CertificateSigningRequests: the request, its approval and its certificate.
+
+Upstream: pkg/apis/certificates/validation, pkg/registry/certificates/certificates/strategy.go. Who asks is filled in by admission
+of the request's user, not here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from cryptography import x509
+
+from apiserver.context import Obj
+from apiserver.registry.strategies import goform
+from apiserver.registry.strategies.checks import Errors, immutable
+from apiserver.registry.strategies.common import copy, empty_status
+from apiserver.registry.strategies.signers import signer_name
+from apiserver.registry.strategy import Strategy
+from kubepy.api.errors import duplicate, forbidden_field, invalid, not_supported, required
+
+_USAGES = frozenset(
+    (
+        "signing", "digital signature", "content commitment", "key encipherment", "key agreement", "data encipherment", "cert sign",
+        "crl sign", "encipher only", "decipher only", "any", "server auth", "client auth", "code signing", "email protection", "s/mime",
+        "ipsec end system", "ipsec tunnel", "ipsec user", "timestamping", "ocsp signing", "microsoft sgc", "netscape sgc",
+    )
+)  # fmt: skip
+_DECISIONS = ("Approved", "Denied", "Failed")
+_STATUSES = ("False", "True", "Unknown")
+
+
+def _pem(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except binascii.Error:
+        return b""
+
+
+def _request_problem(text: str) -> str | None:
+    raw = _pem(text)
+    if b"-----BEGIN CERTIFICATE REQUEST-----" not in raw:
+        return "PEM block type must be CERTIFICATE REQUEST"
+    try:
+        x509.load_pem_x509_csr(raw)
+    except ValueError as e:
+        return str(e)
+    return None
+
+
+def _request(out: Errors, obj: Obj) -> None:
+    spec = obj.get("spec") or {}
+    text = spec.get("request") or ""
+    if problem := _request_problem(text):
+        out.append(invalid("spec.request", text, problem))
+    usages = spec.get("usages") or []
+    if not usages:
+        out.append(required("spec.usages", "usages required"))
+    for i, usage in enumerate(usages):
+        if usage not in _USAGES:
+            out.append(not_supported(f"spec.usages[{i}]", usage, sorted(_USAGES)))
+        if usage in usages[:i]:
+            out.append(duplicate(f"spec.usages[{i}]", usage))
+    signer = spec.get("signerName") or ""
+    if signer == "kubernetes.io/legacy-unknown":
+        out.append(invalid("spec.signerName", signer, "the legacy signerName is not allowed via this API version"))
+    else:
+        signer_name(out, signer, "spec.signerName")
+    seconds = spec.get("expirationSeconds")
+    if seconds is not None and seconds < 600:
+        out.append(invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 600 seconds (10 minutes)"))
+    _conditions(out, obj)
+
+
+def _conditions(out: Errors, obj: Obj) -> None:
+    found = (obj.get("status") or {}).get("conditions") or []
+    decided = False
+    seen: set[str] = set()
+    for i, c in enumerate(found):
+        at, kind, status = f"status.conditions[{i}]", c.get("type", ""), c.get("status", "")
+        if not kind:
+            out.append(required(f"{at}.type"))
+        elif kind in ("Approved", "Denied"):
+            if decided:
+                text = "Approved and Denied conditions are mutually exclusive"
+                out.append(invalid(f"{at}.type", kind, text))
+            decided = True
+        if kind in _DECISIONS and status not in ("True",):
+            out.append(not_supported(f"{at}.status", status, ("True",)) if status else required(f"{at}.status"))
+        elif status not in _STATUSES:
+            out.append(not_supported(f"{at}.status", status, _STATUSES) if status else required(f"{at}.status"))
+        if kind in seen:
+            out.append(duplicate(f"{at}.type", kind))
+        seen.add(kind)
+
+
+def _validate(obj: Obj) -> Errors:
+    out: Errors = []
+    _request(out, obj)
+    return out
+
+
+def _frozen(out: Errors, new: Obj, old: Obj, *, certificate: bool, decisions: tuple[str, ...]) -> None:
+    """Everything that this endpoint may not change."""
+    _conditions(out, new)
+    spec, before = new.get("spec") or {}, old.get("spec") or {}
+    if spec != before:
+        shown = goform.of("CertificateSigningRequestSpec", spec)
+        immutable(out, spec, before, "spec", shown)
+    status, was = new.get("status") or {}, old.get("status") or {}
+    now, then = status.get("certificate"), was.get("certificate")
+    if now != then and (then or not certificate):
+        out.append(forbidden_field("status.certificate", "updates may not set certificate content"))
+    for kind in _DECISIONS:
+        if kind in decisions:
+            continue
+        ours, theirs = (_of_type(s, kind) for s in (status, was))
+        if ours and not theirs:
+            out.append(forbidden_field("status.conditions", f"updates may not add a condition of type {_quoted(kind)}"))
+        elif theirs and not ours:
+            out.append(forbidden_field("status.conditions", f"updates may not remove a condition of type {_quoted(kind)}"))
+        elif ours != theirs:
+            out.append(forbidden_field("status.conditions", f"updates may not modify a condition of type {_quoted(kind)}"))
+
+
+def _quoted(kind: str) -> str:
+    return f'"{kind}"'
+
+
+def _of_type(status: Obj, kind: str) -> list[Obj]:
+    return [c for c in status.get("conditions") or () if c.get("type") == kind]
+
+
+def _validate_update(new: Obj, old: Obj) -> Errors:
+    out: Errors = []
+    _frozen(out, new, old, certificate=False, decisions=())
+    return out
+
+
+def _validate_status(new: Obj, old: Obj) -> Errors:
+    out: Errors = []
+    _frozen(out, new, old, certificate=True, decisions=("Failed",))
+    text = (new.get("status") or {}).get("certificate")
+    if text and b"-----BEGIN CERTIFICATE-----" not in _pem(text):
+        out.append(invalid("status.certificate", "<certificate data>", "must contain one or more PEM blocks"))
+    return out
+
+
+def _validate_approval(new: Obj, old: Obj) -> Errors:
+    out: Errors = []
+    _frozen(out, new, old, certificate=False, decisions=("Approved", "Denied"))
+    return out
+
+
+def _prepare_update(new: Obj, old: Obj) -> None:
+    # The request's author and content are fixed; so is the status, here.
+    copy(new, old, "spec")
+    copy(new, old, "status")
+
+
+def _prepare_status(new: Obj, old: Obj) -> None:
+    copy(new, old, "spec")
+    _keep_decisions(new, old)
+
+
+def _keep_decisions(new: Obj, old: Obj) -> None:
+    """The status endpoint cannot approve or deny."""
+    kept = [c for c in (old.get("status") or {}).get("conditions") or () if c.get("type") in ("Approved", "Denied")]
+    status = new.setdefault("status", {})
+    others = [c for c in status.get("conditions") or () if c.get("type") not in ("Approved", "Denied")]
+    if kept or others:
+        status["conditions"] = kept + others
+    else:
+        status.pop("conditions", None)
+
+
+def _prepare_approval(new: Obj, old: Obj) -> None:
+    copy(new, old, "spec")
+    conditions = (new.get("status") or {}).get("conditions")
+    status = dict(old.get("status") or {})
+    if conditions:
+        status["conditions"] = conditions
+    else:
+        status.pop("conditions", None)
+    new["status"] = status
+
+
+_BASE = Strategy(
+    prepare=empty_status(),
+    prepare_update=_prepare_update,
+    validate=_validate,
+    validate_update=_validate_update,
+    has_generation=False,
+    reset_fields=("status",),
+    status_prepare_update=_prepare_status,
+    status_validate_update=_validate_status,
+)
+STRATEGY = _BASE.with_(
+    subresources={"approval": _BASE.with_(prepare_update=_prepare_approval, validate_update=_validate_approval, reset_fields=("spec",))}
+)

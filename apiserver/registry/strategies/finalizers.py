@@ -1,0 +1,45 @@
+"""The rule of the built-in kinds for metadata.finalizers: qualified names, or one of the few short ones of old.
+
+Upstream: validateKubeFinalizerName in pkg/apis/core/validation, called by ValidateObjectMeta of every built-in kind.
+"""
+
+from __future__ import annotations
+
+from apiserver.context import Obj
+from apiserver.registry.strategies.checks import Errors
+from apiserver.registry.strategy import Strategy, Validate, ValidateUpdate
+from kubepy.api.errors import invalid
+
+STANDARD = ("kubernetes", "orphan", "foregroundDeletion")
+
+
+def _unqualified(obj: Obj) -> Errors:
+    return [
+        invalid(f"metadata.finalizers[{i}]", f, "name is neither a standard finalizer name nor is it fully qualified")
+        for i, f in enumerate(obj["metadata"].get("finalizers") or ())
+        if "/" not in f and f not in STANDARD
+    ]
+
+
+def _create(validate: Validate) -> Validate:
+    def check(new: Obj) -> Errors:
+        found = validate(new)
+        return _unqualified(new) + found if new["metadata"].get("finalizers") else found
+
+    return check
+
+
+def _update(validate: ValidateUpdate) -> ValidateUpdate:
+    def check(new: Obj, old: Obj) -> Errors:
+        found = validate(new, old)
+        return _unqualified(new) + found if new["metadata"].get("finalizers") else found
+
+    return check
+
+
+def checked_finalizers(strategy: Strategy) -> Strategy:
+    """The strategy, which also looks at finalizers on every write."""
+    changes: dict[str, object] = {"validate": _create(strategy.validate), "validate_update": _update(strategy.validate_update)}
+    if strategy.status_validate_update is not None:
+        changes["status_validate_update"] = _update(strategy.status_validate_update)
+    return strategy.with_(**changes)

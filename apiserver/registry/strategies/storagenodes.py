@@ -1,0 +1,161 @@
+"""CSIDrivers, CSINodes, CSIStorageCapacities and VolumeAttachments.
+
+Upstream: pkg/apis/storage/validation, pkg/registry/storage.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiserver.context import Obj
+from apiserver.registry.strategies import goform, persistentvolumes
+from apiserver.registry.strategies.checks import NEGATIVE, Errors, immutable, label_selector, named
+from apiserver.registry.strategies.common import both, bump_generation, first_generation, no_errors, with_status
+from apiserver.registry.strategies.podspec.sources import csi_driver_name
+from apiserver.registry.strategy import Strategy
+from kubepy.api import names
+from kubepy.api.errors import duplicate, invalid, not_supported, required, too_long
+from kubepy.api.quantity import parse
+
+_GROUP_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
+_MODES = ("Ephemeral", "Persistent")
+_MAX_NODE_ID = 192
+_MAX_ATTACHMENT = 262144
+
+
+def _driver(out: Errors, new: Obj, old: Obj | None) -> None:
+    spec = new.get("spec") or {}
+    for key in ("attachRequired", "podInfoOnMount", "storageCapacity", "seLinuxMount"):
+        if spec.get(key) is None:
+            out.append(required(f"spec.{key}"))
+    policy = spec.get("fsGroupPolicy")
+    if policy is None:
+        out.append(required("spec.fsGroupPolicy"))
+    elif policy not in _GROUP_POLICIES:
+        out.append(not_supported("spec.fsGroupPolicy", policy, _GROUP_POLICIES))
+    audiences = set()
+    for i, token in enumerate(spec.get("tokenRequests") or ()):
+        at, audience = f"spec.tokenRequests[{i}]", token.get("audience", "")
+        if audience in audiences:
+            out.append(duplicate(f"{at}.audience", audience))
+        audiences.add(audience)
+        seconds = token.get("expirationSeconds")
+        if seconds is not None and seconds < 600:
+            out.append(invalid(f"{at}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"))
+        if seconds is not None and seconds > 1 << 32:
+            out.append(invalid(f"{at}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds"))
+    for mode in spec.get("volumeLifecycleModes") or ():
+        if mode not in _MODES:
+            out.append(not_supported("spec.volumeLifecycleModes", mode, _MODES))
+    period = spec.get("nodeAllocatableUpdatePeriodSeconds")
+    if period is not None and period < 10:
+        out.append(invalid("spec.nodeAllocatableUpdatePeriodSeconds", period, "must be greater than or equal to 10 seconds"))
+    if old is not None:
+        before = old.get("spec") or {}
+        for key in ("attachRequired", "volumeLifecycleModes"):
+            immutable(out, spec.get(key), before.get(key), f"spec.{key}")
+
+
+def _driver_update(new: Obj, old: Obj) -> None:
+    bump_generation(new, old, new.get("spec") != old.get("spec"))
+
+
+def _node(out: Errors, new: Obj, old: Obj | None) -> None:
+    drivers = (new.get("spec") or {}).get("drivers") or []
+    seen: set[str] = set()
+    for i, d in enumerate(drivers):
+        at, name, identity = f"spec.drivers[{i}]", d.get("name", ""), d.get("nodeID", "")
+        csi_driver_name(out, name, f"{at}.name")
+        if not identity:
+            out.append(required(f"{at}.nodeID"))
+        elif len(identity) > _MAX_NODE_ID:
+            out.append(invalid(f"{at}.nodeID", identity, f"must be {_MAX_NODE_ID} characters or less"))
+        count = (d.get("allocatable") or {}).get("count")
+        if count is not None and count < 0:
+            out.append(invalid(f"{at}.allocatable.count", count, NEGATIVE))
+        if name in seen:
+            out.append(duplicate(f"{at}.name", name))
+        seen.add(name)
+        topology: set[str] = set()
+        for key in d.get("topologyKeys") or ():
+            if not key:
+                out.append(required(at))
+            if key in topology:
+                out.append(duplicate(at, key))
+            topology.add(key)
+            named(out, key, at, names.qualified_name)
+    if old is None:
+        return
+    known = {d.get("name"): _fixed(d) for d in (old.get("spec") or {}).get("drivers") or ()}
+    for d in drivers:
+        before = known.get(d.get("name"))
+        if before is not None and _fixed(d) != before:
+            out.append(invalid("spec.drivers", goform.of("CSINodeDriver", _fixed(d)), "field is immutable"))
+
+
+def _fixed(driver: Obj) -> dict[str, Any]:
+    """What may not change of a driver: all but its allocatable volumes."""
+    return {k: v for k, v in driver.items() if k != "allocatable"}
+
+
+def _capacity(out: Errors, new: Obj, old: Obj | None) -> None:
+    named(out, new.get("storageClassName") or "", "storageClassName", names.dns1123_subdomain)
+    for key in ("capacity", "maximumVolumeSize"):
+        if new.get(key) is not None and parse(new[key]).nanos < 0:
+            out.append(invalid(key, str(parse(new[key])), NEGATIVE))
+    label_selector(out, new.get("nodeTopology"), "nodeTopology")
+    if old is not None:
+        immutable(out, new.get("nodeTopology"), old.get("nodeTopology"), "nodeTopology")
+        immutable(out, new.get("storageClassName"), old.get("storageClassName"), "storageClassName")
+
+
+def _attacher(out: Errors, name: str | None) -> None:
+    csi_driver_name(out, name, "spec.attacher")
+
+
+def _attachment(out: Errors, new: Obj, old: Obj | None) -> None:
+    spec = new.get("spec") or {}
+    _attacher(out, spec.get("attacher"))
+    source = spec.get("source") or {}
+    inline, name = source.get("inlineVolumeSpec"), source.get("persistentVolumeName")
+    if (inline is None) == (name is None):
+        text = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
+        out.append(required("spec.source", text))
+    elif name is not None:
+        if not name:
+            out.append(required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName"))
+        else:
+            named(out, name, "spec.source.persistentVolumeName", names.dns1123_subdomain)
+    else:
+        persistentvolumes.spec(out, inline or {}, "", "spec.source.inlineVolumeSpec", inline=True)
+    named(out, spec.get("nodeName") or "", "spec.nodeName", names.dns1123_subdomain)
+    _attachment_status(out, new)
+    if old is not None:
+        immutable(out, spec, old.get("spec") or {}, "spec", goform.of("VolumeAttachmentSpec", spec))
+
+
+def _attachment_status(out: Errors, new: Obj) -> None:
+    status = new.get("status") or {}
+    metadata = status.get("attachmentMetadata") or {}
+    size = 0
+    for key, value in metadata.items():
+        named(out, key.lower(), "status.attachmentMetadata", names.qualified_name)
+        size += len(key) + len(value)
+    if size > 256 * 1024:
+        out.append(too_long("status.attachmentMetadata", 256 * 1024))
+    for key in ("attachError", "detachError"):
+        error = status.get(key)
+        if error is not None and len(error.get("message", "")) > _MAX_ATTACHMENT:
+            out.append(too_long(f"status.{key}.message", _MAX_ATTACHMENT))
+
+
+DRIVER = Strategy(prepare=first_generation, prepare_update=_driver_update, has_generation=False, **both(_driver))
+NODE = Strategy(has_generation=False, **both(_node))
+CAPACITY = Strategy(name_check=names.name_is_subdomain, has_generation=False, **both(_capacity))
+ATTACHMENT = with_status(
+    zero={"attached": False},
+    has_generation=False,
+    status_meta=("labels", "annotations", "finalizers", "ownerReferences"),
+    status_validate_update=no_errors,
+    **both(_attachment),
+)
