@@ -143,6 +143,12 @@ class Record:
             return
         self.done = True
         more: Obj = {"responseStatus": {"metadata": {}, "code": code}}
+        ref = self.event.get("objectRef")
+        if ref is not None and "name" not in ref and self.event["verb"] == "create":
+            # A created object's name stands in its body.
+            meta = (_json(self.body) or {}).get("metadata")
+            if isinstance(meta, dict) and meta.get("name"):
+                more["objectRef"] = {**ref, "name": meta["name"]}
         answer = _json(body) if code >= 400 or self.verdict.level == "RequestResponse" else None
         if answer is not None and code >= 400 and answer.get("kind") == "Status":
             keys = ("metadata", "status", "message", "reason", "details", "code")
@@ -230,6 +236,15 @@ class Audit:
         record.annotations = {"authorization.k8s.io/decision": "allow" if allowed else "forbid", "authorization.k8s.io/reason": reason}
         return record
 
+    def unauthenticated(self, info: RequestInfo, *, uri: str, source: str, audit_id: str) -> None:
+        """Record a request that nobody could be found to have made."""
+        ctx = Context(User(""), info)
+        record = self.begin(ctx, uri=uri, source=source, user=ctx.user, audit_id=audit_id)
+        if record is not None:
+            status = {"metadata": {}, "status": "Failure", "message": "Authentication failed", "reason": "Unauthorized", "code": 401}
+            record.annotations = {}
+            record.stage("ResponseStarted", responseStatus=status)
+
     def _write(self, event: Obj) -> None:
         self._file.write(orjson.dumps(event) + b"\n")
         if self._file is sys.stdout.buffer:
@@ -240,9 +255,10 @@ def attach(record: Record, exchange: Any) -> None:
     """Let `record` see the body that the exchange reads and the answer it sends (kubepy.runtime.serving.Exchange)."""
     respond, start, body_bytes = exchange.respond, exchange.start, exchange.body_bytes
 
-    def responding(status: int, headers: bytes, body: bytes) -> None:
-        respond(status, headers, body)
-        record.complete(status, body if b"content-encoding" not in headers else b"")
+    def responding(status: int, headers: bytes, *body: bytes) -> None:
+        respond(status, headers, *body)
+        wanted = (status >= 400 or record.verdict.level == "RequestResponse") and b"content-encoding" not in headers
+        record.complete(status, b"".join(body) if wanted else b"")
 
     def starting(status: int, headers: bytes) -> None:
         start(status, headers)

@@ -84,6 +84,9 @@ class Handler:
                 await self._fallback(scope, receive, send)
         except errors.StatusError as e:
             code = e.status_code
+            if req.ctx is None and self._audit is not None:
+                uri, source = _origin(req)
+                self._audit.unauthenticated(req.info, uri=uri, source=source, audit_id=req.identify())
             await self._refuse(req, e)
         except ConnectionError:
             return
@@ -125,11 +128,8 @@ class Handler:
 
     @staticmethod
     def _begin_audit(audit: Audit, req: Request, requester: User) -> Record | None:
-        query = req.query_string.decode("latin-1")
-        client = req.scope.get("client") or ("",)
-        record = audit.begin(
-            req.ctx, uri=f"{req.path}?{query}" if query else req.path, source=client[0], user=requester, audit_id=req.identify()
-        )
+        uri, source = _origin(req)
+        record = audit.begin(req.ctx, uri=uri, source=source, user=requester, audit_id=req.identify())
         if record is not None:
             attach(record, req.exchange)
         return record
@@ -144,12 +144,19 @@ class Handler:
             raise errors.ServiceUnavailable(served.unavailable)
         if served.warning:
             req.ctx.warn(served.warning)
+        if served.frozen and info.verb == "create":
+            raise errors.MethodNotAllowed(served.frozen, details={"group": info.group, "kind": info.resource})
         resource = served.resource
         if resource.namespaced != bool(info.namespace) and not self._across(req, served):
+            if resource.custom:
+                self._page_not_found(req)
+                return
             raise errors.NotFound(NO_SUCH_RESOURCE, details={})
         if info.subresource:
             handler = self._subresources(served, info.subresource, req.method)
             if handler is None:
+                if resource.custom:
+                    raise errors.NotFound.of(resource.group, resource.plural, info.name)
                 if resource.subresource(info.subresource) is None or len(info.parts) < 3:
                     raise errors.NotFound(NO_SUCH_RESOURCE, details={})
                 raise _method_not_allowed()
@@ -211,10 +218,20 @@ class Handler:
             raise _method_not_allowed()
 
     def _unknown(self, req: Request) -> None:
-        info = req.info
-        if self._api.catalog.versions(info.group):
+        if any(s.resource.group == req.info.group and not s.resource.custom for s in self._api.catalog):
             raise errors.NotFound(NO_SUCH_RESOURCE, details={})
+        self._page_not_found(req)
+
+    @staticmethod
+    def _page_not_found(req: Request) -> None:
         req.send(404, _PAGE_NOT_FOUND, "text/plain; charset=utf-8")
+
+
+def _origin(req: Request) -> tuple[str, str]:
+    """(URI, client address) of a request."""
+    query = req.query_string.decode("latin-1")
+    client = req.scope.get("client") or ("",)
+    return f"{req.path}?{query}" if query else req.path, client[0]
 
 
 def _method_not_allowed() -> errors.MethodNotAllowed:

@@ -6,7 +6,7 @@ and `impersonate:<mode>` on whom (endpoints/filters/impersonation).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 from urllib.parse import unquote
@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from apiserver.context import RequestInfo, User
 from apiserver.middleware.authn import users
 from apiserver.middleware.authz.attributes import forbidden
-from kubepy.api.errors import BadRequest, Forbidden
+from kubepy.api.errors import BadRequest, Forbidden, go_value
 
 _USER, _GROUP, _UID, _EXTRA = b"impersonate-user", b"impersonate-group", b"impersonate-uid", b"impersonate-extra-"
 _AUTHENTICATION = "authentication.k8s.io"
@@ -53,10 +53,21 @@ def wanted_user(headers: Headers) -> User | None:
             found = True
     if not name:
         if found or uid:
-            parts = f'Name:"", UID:"{uid}", Groups:{groups}, Extra:{ {k: list(v) for k, v in extra.items()} }'
+            parts = f'Name:"", UID:{go_value(uid)}, Groups:{_go_list(groups)}, Extra:{_go_map(extra)}'
             raise BadRequest(f"requested &user.DefaultInfo{{{parts}}} without impersonating a user name")
         return None
     return User(name, uid, tuple(groups), extra)
+
+
+def _go_list(values: Sequence[str]) -> str:
+    return "[]string{" + ", ".join(map(go_value, values)) + "}" if values else "[]string(nil)"
+
+
+def _go_map(values: Mapping[str, Sequence[str]]) -> str:
+    """As Go's %#v prints a map."""
+    if not values:
+        return "map[string][]string(nil)"
+    return "map[string][]string{" + ", ".join(f"{go_value(k)}:{_go_list(v)}" for k, v in sorted(values.items())) + "}"
 
 
 def impersonate(user: User, headers: Headers, authorizer: _Authorizer, info: RequestInfo | None = None) -> User:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from aiohttp import web
 
+from kubepy import pki
 from kubepy.api.errors import BadRequest, InternalError, StatusError
 from tests.support.admission import Bench, named
 
@@ -141,17 +144,39 @@ async def test_nobody_listens(hooks: Hooks) -> None:
         await run(bench, config_map())
 
 
-async def test_a_service_is_reached_through_its_endpoints(hooks: Hooks) -> None:
-    service = named("hook", "ns", spec={"clusterIP": "10.0.0.1", "ports": [{"port": 443}], "selector": {"a": "b"}})
-    piece = named("hook-1", "ns", ports=[{"port": hooks.port}], endpoints=[{"addresses": ["127.0.0.1"]}])
+@pytest.fixture
+async def secure(hooks: Hooks, tmp_path: Path) -> AsyncIterator[tuple[int, str]]:
+    """The same webhooks over TLS, as the service `hook` in `ns`: port and CA bundle."""
+    ca = pki.new_ca("hooks")
+    pair = pki.issue(ca, "hook", names=["hook.ns.svc"], server=True, client=False)
+    (tmp_path / "crt").write_bytes(pair.cert_pem)
+    (tmp_path / "key").write_bytes(pair.key_pem)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    app = web.Application()
+    app.router.add_post("/{tail:.*}", hooks.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    yield runner.addresses[0][1], base64.b64encode(ca.cert_pem).decode()
+    await runner.cleanup()
+
+
+async def test_a_service_is_reached_through_its_endpoints(hooks: Hooks, secure: tuple[int, str]) -> None:
+    port, bundle = secure
+    service = named("hook", "ns", spec={"clusterIP": "10.0.0.1", "ports": [{"port": 443, "name": "https"}], "selector": {"a": "b"}})
+    piece = named("hook-1", "ns", ports=[{"port": port, "name": "https"}], endpoints=[{"addresses": ["127.0.0.1"]}])
     piece["metadata"]["labels"] = {"kubernetes.io/service-name": "hook"}
-    webhook = hooks.webhook("/a", lambda r: {}, clientConfig={"service": {"name": "hook", "namespace": "ns"}}, timeoutSeconds=5)
-    bench = Bench(("", "services", service), ("discovery.k8s.io", "endpointslices", piece), validating(webhook))
-    # The server there speaks plain HTTP: that the TLS handshake fails shows that it was found.
-    with pytest.raises(InternalError) as caught:
+    objects = (("", "services", service), ("discovery.k8s.io", "endpointslices", piece))
+    target = {"service": {"name": "hook", "namespace": "ns", "path": "/a"}, "caBundle": bundle}
+    answer = {"allowed": False, "status": {"message": "reached"}}
+    bench = Bench(*objects, validating(hooks.webhook("/a", lambda r: answer, clientConfig=target)))
+    with pytest.raises(StatusError, match="denied the request: reached"):
         await run(bench, config_map())
-    assert "not found" not in caught.value.message
-    assert "no endpoints" not in caught.value.message
+    stranger = base64.b64encode(pki.new_ca("other").cert_pem).decode()
+    bench = Bench(*objects, validating(hooks.webhook("/a", lambda r: answer, clientConfig={**target, "caBundle": stranger})))
+    with pytest.raises(InternalError, match="tls: failed to verify certificate: x509: "):
+        await run(bench, config_map())
 
 
 async def test_selectors_conditions_and_dry_runs(hooks: Hooks) -> None:

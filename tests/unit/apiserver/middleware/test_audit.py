@@ -23,8 +23,8 @@ class Exchange:
         self.body = body
         self.sent: list[tuple[int, bytes]] = []
 
-    def respond(self, status: int, headers: bytes, body: bytes) -> None:
-        self.sent.append((status, body))
+    def respond(self, status: int, headers: bytes, *body: bytes) -> None:
+        self.sent.append((status, b"".join(body)))
 
     def start(self, status: int, headers: bytes) -> None:
         self.sent.append((status, b""))
@@ -55,7 +55,7 @@ async def test_a_request_with_both_bodies(tmp_path: Path) -> None:
     attach(record, exchange)
     await exchange.body_bytes(10)
     ctx.audit["note"] = "text"
-    exchange.respond(201, b"", b'{"kind":"ConfigMap","metadata":{"name":"a","managedFields":[]}}')
+    exchange.respond(201, b"", b'{"kind":"ConfigMap",', b'"metadata":{"name":"a","managedFields":[]}}')
     record.complete(200)
     audit.close()
     received, complete = lines(log)

@@ -67,5 +67,7 @@ def test_constrained_node_gets_the_nodes_group() -> None:
 
 
 def test_groups_alone_are_a_bad_request() -> None:
-    with pytest.raises(BadRequest, match="without impersonating a user name"):
+    with pytest.raises(BadRequest) as caught:
         wanted_user(headers("", "dev"))
+    shown = '&user.DefaultInfo{Name:"", UID:"", Groups:[]string{"dev"}, Extra:map[string][]string(nil)}'
+    assert caught.value.message == f"requested {shown} without impersonating a user name"
