@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import sys
 
 import uvloop
 
 from apiserver.options import Options, parse
+from kubepy.runtime import memory
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse flags and serve; the process's exit code."""
     options = parse(argv)
     _logs(options)
-    # Most of the heap is cached objects that live long: collections that look at all of them are rare.
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
+    memory.tune()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(options))
@@ -37,12 +35,16 @@ async def _serve(options: Options) -> int:
 
     def started(port: int) -> None:
         logging.getLogger("apiserver").info("serving on https://%s:%d", options.bind_address, port)
+        memory.settle()
 
+    tidying = asyncio.ensure_future(memory.tidy())
     try:
         await server.run(started)
     except Unavailable as e:
         print(f"apiserver: the store cannot be reached: {e}", file=sys.stderr)
         return 1
+    finally:
+        tidying.cancel()
     return 0
 
 

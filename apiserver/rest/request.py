@@ -21,6 +21,8 @@ from kubepy.runtime.serving import Exchange
 MAX_BODY = 3 * 1024 * 1024
 """Bytes of a request body (upstream's MaxRequestBodyBytes)."""
 GZIP_FROM = 128 * 1024
+LARGE = 1024 * 1024
+"""Answers of more bytes are written as the client reads them."""
 
 _PLAIN_HEAD = b"cache-control: no-cache, private\r\ncontent-type: application/json\r\n"
 
@@ -97,10 +99,24 @@ class Request:
                 return
         if accept.pretty or (not self._plain_agent() and negotiate.wants_pretty(self.query_string, self.headers.get(b"user-agent", b""))):
             body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
-        if len(body) > GZIP_FROM and b"gzip" in self.headers.get(b"accept-encoding", b""):
+        if len(body) > GZIP_FROM and self.takes_gzip:
             body = await asyncio.to_thread(_gzip, body)
             extra = b"content-encoding: gzip\r\nvary: Accept-Encoding\r\n"
-        self.send(status, body, JSON, extra)
+        if len(body) > LARGE:
+            await self.exchange.respond_large(status, self.head() + extra, len(body), (body,))
+        else:
+            self.send(status, body, JSON, extra)
+
+    @property
+    def takes_gzip(self) -> bool:
+        """Whether the client accepts compressed answers."""
+        return b"gzip" in self.headers.get(b"accept-encoding", b"")
+
+    @property
+    def plain(self) -> bool:
+        """Whether the answer goes out as compact JSON."""
+        accept = self.accept
+        return accept.media is JSON and not accept.pretty and self._plain_agent()
 
     def _plain_agent(self) -> bool:
         agent = self.headers.get(b"user-agent", b"")

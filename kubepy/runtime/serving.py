@@ -15,7 +15,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -41,6 +41,12 @@ class Limits:
     idle_timeout: float = 90.0
     write_buffer: int = 1 << 20
     grace: float = 10.0
+    stall_timeout: float = 60.0
+    """How long a client may read nothing of an answer that is complete."""
+
+
+_SLICE = 256 * 1024
+"""Bytes of a large answer that are written at a time: what the TLS layer takes at once stays in its buffers."""
 
 
 def server_context(cert: Path, key: Path, client_cas: Sequence[Path] = ()) -> ssl.SSLContext:
@@ -67,6 +73,11 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
         if family == socket.AF_INET6:
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        # Peers that vanish without a word are noticed; connections inherit this.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
         sock.bind((host, port))
         sock.listen(2048)
         sock.setblocking(False)
@@ -83,21 +94,72 @@ class Exchange(RequestResponseCycle):
     on_gone: Callable[[], None] | None = None
     """Called when the client hangs up before the answer is complete."""
 
-    def respond(self, status: int, headers: bytes, body: bytes) -> None:
-        """The whole answer in one write. `headers` are complete lines (`name: value\\r\\n`) without content-length."""
+    def respond(self, status: int, headers: bytes, *body: bytes) -> None:
+        """The whole answer in one write; the body may come in parts.
+
+        `headers` are complete lines (`name: value\\r\\n`) without content-length.
+        """
         if self.disconnected:
             return
         parts = [STATUS_LINE[status], self.protocol.server_state.date_line, headers]  # type: ignore[attr-defined]
         if status != 304:
-            parts.append(b"content-length: %d\r\n" % len(body))
+            parts.append(b"content-length: %d\r\n" % (len(body[0]) if len(body) == 1 else sum(map(len, body))))
         if not self.keep_alive:
             parts.append(b"connection: close\r\n")
         parts.append(b"\r\n")
         if self.scope["method"] != "HEAD":
-            parts.append(body)
+            parts += body
         self.transport.write(b"".join(parts))
         self.response_started = True
         self._complete()
+
+    async def respond_large(self, status: int, headers: bytes, size: int, parts: Iterable[bytes]) -> None:
+        """The answer in parts of `size` bytes together, at the pace the client reads: little of it is ever buffered."""
+        if self.disconnected:
+            return
+        close = b"" if self.keep_alive else b"connection: close\r\n"
+        date: bytes = self.protocol.server_state.date_line  # type: ignore[attr-defined]
+        head = (STATUS_LINE[status], date, headers, b"content-length: %d\r\n" % size, close, b"\r\n")
+        self.transport.write(b"".join(head))
+        self.response_started = True
+        if self.scope["method"] != "HEAD":
+            try:
+                for part in parts:
+                    view = memoryview(part)
+                    for at in range(0, len(view), _SLICE):
+                        if self.flow.write_paused:
+                            async with asyncio.timeout(self.protocol.limits.stall_timeout):
+                                await self.drained()
+                        if self.gone:
+                            return
+                        self.transport.write(view[at : at + _SLICE])
+            except TimeoutError:
+                self.transport.abort()
+                return
+        self._complete()
+
+    async def run_asgi(self, app: App) -> None:
+        """Run the app, and see to it that there is an answer."""
+        try:
+            await app(self.scope, self.receive, self.send)
+            if not self.response_complete and not self.disconnected:
+                log.error("no complete answer to %s %s", self.scope["method"], self.scope["path"])
+                await self._fail()
+        except Exception:
+            log.exception("request failed: %s %s", self.scope["method"], self.scope["path"])
+            await self._fail()
+        finally:
+            self.on_response = lambda: None
+            # Cycles that would keep the request, and its connection's TLS buffers, until a full garbage collection.
+            self.scope["extensions"] = {}
+            if self.disconnected:
+                self.protocol.forget(self)
+
+    async def _fail(self) -> None:
+        if self.response_started:
+            self.transport.close()
+        elif not self.disconnected:
+            await self.send_500_response()
 
     def start(self, status: int, headers: bytes) -> None:
         """Begin an answer of unknown length."""
@@ -203,6 +265,8 @@ _UNKNOWN_METHOD = (
 
 class _Protocol(HttpToolsProtocol):
     limits = Limits()
+    parser: Any
+    """None once the connection is lost."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -223,11 +287,19 @@ class _Protocol(HttpToolsProtocol):
         cycle = self.cycle
         if isinstance(cycle, Exchange) and cycle.on_gone is not None and not cycle.response_complete:
             cycle.on_gone()
-        # Its callbacks are bound to us: a cycle that would keep the connection's TLS buffers until a full garbage collection.
-        self.parser = None  # type: ignore[assignment]
+        if cycle is None or cycle.response_complete:
+            self.forget(cycle)
+
+    def forget(self, exchange: RequestResponseCycle | None) -> None:
+        """The connection is lost and `exchange` done: let go what refers back to this object."""
+        if self.cycle is exchange:
+            self.cycle = None  # type: ignore[assignment]
+            self.parser = None
 
     def data_received(self, data: bytes) -> None:
         self.idle_since = None
+        if self.parser is None:
+            return
         if self.upgrading:
             self.tail += data
             if len(self.tail) > HIGH_WATER_LIMIT:
@@ -332,7 +404,7 @@ class _Protocol(HttpToolsProtocol):
         task.add_done_callback(self.tasks.discard)
 
     def on_body(self, body: bytes) -> None:
-        if self.cycle.response_complete:
+        if self.cycle is None or self.cycle.response_complete:
             return
         self.cycle.body += body
         if len(self.cycle.body) > HIGH_WATER_LIMIT:

@@ -5,7 +5,7 @@ Upstream: apiserver pkg/endpoints/handlers/get.go, pkg/storage/cacher, pkg/stora
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -14,7 +14,7 @@ from apiserver.context import Obj
 from apiserver.registry.catalog import Served
 from apiserver.registry.store import Registry
 from apiserver.rest import continuation, output, params, selection
-from apiserver.rest.request import Request
+from apiserver.rest.request import GZIP_FROM, LARGE, Request
 from apiserver.rest.selection import Selection
 from apiserver.rest.verbs.get import parse_version
 from apiserver.storage import interface
@@ -22,6 +22,9 @@ from apiserver.storage.cacher import Entry
 from kubepy.api import errors
 
 _CHUNK = 500
+_MANY = 500
+"""A list of more objects is streamed."""
+_PIECE = 100
 _EXPIRED_PAGE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue "
     "parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided "
@@ -63,16 +66,38 @@ async def list_(registry: Registry, req: Request, served: Served) -> None:
     plain = chosen.matches is None and not options.limit and not options.token and options.match != params.EXACT
     if plain and not req.accept.transform and output.is_raw(served):
         await _ready(registry, options)
-        # One value joined and remembered by the cache until anything under the prefix changes.
-        if resource.custom:
-            items = cacher.joined(resource.storage_prefix, namespace, "raw", _whole)
-        else:
-            items = cacher.joined(resource.storage_prefix, namespace, "item", _item)
         kind = f'{{"kind":"{resource.list_kind}","apiVersion":"{resource.api_version}","metadata":{{"resourceVersion":"'
-        await req.json(200, b"".join((kind.encode(), str(cacher.revision).encode(), b'"},"items":[', items, b"]}\n")))
+        head = f'{kind}{cacher.revision}"}},"items":['
+        entries = cacher.list(resource.storage_prefix, namespace)
+        form = _whole if resource.custom else _item
+        if len(entries) > _MANY and req.plain and not req.takes_gzip:
+            await _stream(req, head.encode(), entries, form)
+            return
+        # One value joined and remembered by the cache until anything under the prefix changes.
+        items = cacher.joined(resource.storage_prefix, namespace, "raw" if resource.custom else "item", form)
+        if req.plain and (len(items) < GZIP_FROM or (len(items) < LARGE and not req.takes_gzip)):
+            req.exchange.respond(200, req.head(), head.encode(), items, b"]}\n")
+        else:
+            await req.json(200, b"".join((head.encode(), items, b"]}\n")))
         return
     page = await read(registry, served, namespace, options, chosen)
     await req.json(200, await render(req, served, page))
+
+
+async def _stream(req: Request, head: bytes, entries: Sequence[Entry], form: Callable[[Entry], bytes]) -> None:
+    """A long list, put together while it is written: no copy of the whole ever exists."""
+
+    def parts() -> Iterator[bytes]:
+        yield head
+        for at in range(0, len(entries), _PIECE):
+            piece = b",".join([form(e) for e in entries[at : at + _PIECE]])
+            yield b"," + piece if at else piece
+        yield b"]}\n"
+
+    # Every object of one kind starts alike: what `form` cuts off is the same for all.
+    cut = len(entries[0].raw) - len(form(entries[0]))
+    size = len(head) + 3 + len(entries) - 1 + sum([len(e.raw) - cut for e in entries])
+    await req.exchange.respond_large(200, req.head(), size, parts())
 
 
 def _item(entry: Entry) -> bytes:
@@ -94,8 +119,10 @@ async def render(req: Request, served: Served, page: Page) -> bytes:
         objs = await output.objects(served, page.entries)
         out = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{accept.version}", "metadata": page.meta}
         return orjson.dumps({**out, "items": [output.partial(o, accept.version) for o in objs]})
-    head = orjson.dumps({"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": page.meta})[:-1]
-    if output.is_raw(served):
+    # Upstream's lists of custom resources have the token even when there is none.
+    meta = {"continue": "", **page.meta} if resource.custom else page.meta
+    head = orjson.dumps({"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta})[:-1]
+    if output.is_raw(served) or (resource.custom and all([output.entry_is_raw(served, e) for e in page.entries])):
         items = b",".join([e.raw if resource.custom else e.item for e in page.entries])
     else:
         objs = await output.objects(served, page.entries)
