@@ -12,9 +12,9 @@ import gc
 import time
 from collections.abc import Callable
 
-MMAP_THRESHOLD = 256 * 1024
+MMAP_THRESHOLD = 2 * 1024 * 1024
 """Bytes from which a block is a mapping of its own, which goes back to the system when it is freed."""
-TRIM_THRESHOLD = 1024 * 1024
+TRIM_THRESHOLD = 8 * 1024 * 1024
 ARENAS = 2
 
 INTERVAL = 2.0
