@@ -129,7 +129,7 @@ class Reviews:
             status["nonResourceRules"].append({"verbs": ["*"], "nonResourceURLs": ["*"]})
         if problems:
             status["evaluationError"] = problems[0] if len(problems) == 1 else "[" + ", ".join(problems) + "]"
-        return _answer(obj, {}, status)
+        return _answer({**obj, "metadata": {}}, {}, status)
 
     def _decide(self, user: User, spec: Obj) -> Obj:
         allowed, reason = self._authorizer.authorize(user, _request(spec))

@@ -17,6 +17,7 @@ from apiserver.rest import body, mutation, params
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
 from kubepy.api import errors
+from kubepy.api.patch.managed import ManagedFields
 from kubepy.api.schema import DecodeError, Decoder, decoder_for, node_for
 
 Handler = Callable[[Context, str, str, Obj], Awaitable[Obj]]
@@ -27,6 +28,11 @@ SUCCESS: Obj = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": 
 @cache
 def _decoder(api_version: str, kind: str) -> Decoder:
     return decoder_for(node_for(api_version, kind))
+
+
+@cache
+def _ownership(api_version: str, kind: str, subresource: str) -> ManagedFields:
+    return ManagedFields(node_for(api_version, kind), api_version, kind, subresource=subresource)
 
 
 def posted(handler: Handler, api_version: str, kind: str, also: tuple[str, ...] = ()) -> Callable[[Api, Request, Served], Awaitable[None]]:
@@ -55,6 +61,7 @@ def posted(handler: Handler, api_version: str, kind: str, also: tuple[str, ...] 
             objectmeta.match_namespace(out, info.namespace if namespaced else "")
         if kind not in NEEDS_METADATA:
             objectmeta.wipe_system_fields(meta)
+            mutation.own(_ownership(api_version, kind, info.subresource), None, out, ctx.field_manager)
         registry = api.registry
         await registry.admit(ctx, "CREATE", served, info.subresource, info.namespace, info.name, out, None, options)
         await registry.validate(ctx, "CREATE", served, info.subresource, info.namespace, info.name, out, None, options)
