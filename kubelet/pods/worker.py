@@ -284,6 +284,8 @@ class PodWorker:
 
     async def _act(self, todo: plan.Plan) -> None:
         host, pod, view = self._host, self.pod, self._view()
+        if todo.create_sandbox and todo.attempt and view is not None and view.sandboxes:
+            host.event(pod, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
         if todo.kill_pod:
             await self._kill_pod(todo)
             if not todo.create_sandbox:
@@ -292,8 +294,6 @@ class PodWorker:
             await asyncio.gather(*(self._kill_one(k) for k in todo.kill))
         parent = cgroups.parent(pod, host.config.cluster_id) if getattr(host.runtime, "cgroup_driver", "") == "cgroupfs" else ""
         if todo.create_sandbox:
-            if todo.attempt and view is not None and view.sandboxes:
-                host.event(pod, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
             try:
                 await host.runtime.create_sandbox(making.sandbox_spec(pod, todo.attempt, files.hostname(pod), parent))
             except RuntimeFailure as e:
@@ -306,6 +306,8 @@ class PodWorker:
         for name in todo.init:
             if not await self._start(name, parent):
                 return
+            # A sidecar that has started lets the next container start: look again.
+            self.wake()
         for name in todo.start:
             await self._start(name, parent)
 

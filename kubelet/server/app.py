@@ -1,4 +1,6 @@
-"""The kubelet's HTTPS server: FastAPI for what is answered at once, raw sockets for what is streamed both ways.
+"""The kubelet's HTTPS server: Starlette for what is answered at once, raw sockets for what is streamed both ways.
+
+Starlette rather than FastAPI on top of it: nothing here is validated or described, and FastAPI costs 25 MB per kubelet and 0.5 s to import.
 
 Only the bearer of a client certificate of `--client-ca-file` may ask, as upstream with anonymous access off; upstream then asks the
 API server whether it may (nodes/proxy), here a certificate of the API server's or of system:masters may do all, others nothing.
@@ -13,14 +15,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from kubelet.agent import Agent
 from kubelet.config import KubeletConfig
+from kubelet.runtime.interface import PodView, State
 from kubelet.server import logs, stats
 from kubelet.server.upgrades import Upgrades
 from kubepy import pki
@@ -28,6 +33,7 @@ from kubepy.runtime import serving
 
 log = logging.getLogger(__name__)
 
+METRICS = "text/plain; version=0.0.4"
 OPEN = ("/healthz", "/healthz/ping")
 CLIENTS = ("kube-apiserver-kubelet-client",)
 GROUPS = ("system:masters", "kubeadm:cluster-admins")
@@ -108,7 +114,7 @@ class KubeletServer:
 
 
 class Door:
-    """The ASGI app behind the check of the client's certificate; raw, because a middleware of FastAPI's cannot pass a taken-over socket."""
+    """The ASGI app behind the check of the client's certificate; raw: a middleware of Starlette cannot pass a taken-over socket."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -130,61 +136,63 @@ class Raw:
         await self._endpoint(scope, receive, send)
 
 
-def build(agents: Agents) -> FastAPI:
+def build(agents: Agents) -> Starlette:
     """The ASGI app, without the door."""
-    app = FastAPI(title="kubelet", openapi_url=None, docs_url=None, redoc_url=None)
 
-    @app.get("/healthz")
-    @app.get("/healthz/ping")
-    async def healthz() -> Response:
+    async def healthz(request: Request) -> Response:
         return PlainTextResponse("ok")
 
-    @app.get("/pods")
-    @app.get("/pods/")
-    async def pods() -> Response:
-        items = [pod for agent in agents for pod in agent.pods()]
-        return JSONResponse({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
+    async def pods(request: Request) -> Response:
+        return _json(_list([pod for agent in agents for pod in agent.pods()]))
 
-    @app.get("/runningpods")
-    @app.get("/runningpods/")
-    async def running_pods() -> Response:
-        items = [
-            {"metadata": {"name": v.pod.name, "namespace": v.pod.namespace, "uid": v.pod.uid}, "spec": {"containers": [
-                {"name": c.name, "image": c.image} for c in v.containers if c.state == "running"]}}
-            for agent in agents for v in agent.host.runtime.views()
-        ]  # fmt: skip
-        return JSONResponse({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
+    async def running_pods(request: Request) -> Response:
+        return _json(_list([_running(v) for agent in agents for v in agent.host.runtime.views()]))
 
-    @app.get("/stats/summary")
-    async def summary() -> Response:
-        agent = next(iter(agents))
-        return JSONResponse(await stats.summary(agent))
+    async def summary(request: Request) -> Response:
+        return _json(await stats.summary(next(iter(agents))))
 
-    @app.get("/metrics/resource")
-    async def resource_metrics() -> Response:
-        agent = next(iter(agents))
-        return PlainTextResponse(await stats.resource_metrics(agent), media_type="text/plain; version=0.0.4")
+    async def resource_metrics(request: Request) -> Response:
+        return PlainTextResponse(await stats.resource_metrics(next(iter(agents))), media_type=METRICS)
 
-    @app.get("/metrics")
-    async def metrics() -> Response:
-        return PlainTextResponse(stats.metrics(list(agents)), media_type="text/plain; version=0.0.4")
+    async def metrics(request: Request) -> Response:
+        return PlainTextResponse(stats.metrics(list(agents)), media_type=METRICS)
 
-    @app.get("/containerLogs/{namespace}/{name}/{container}")
-    async def container_logs(request: Request, namespace: str, name: str, container: str) -> Response:
-        return await logs.answer(agents.find(namespace, name), name, container, request.query_params)
+    async def container_logs(request: Request) -> Response:
+        p = request.path_params
+        return await logs.answer(agents.find(p["namespace"], p["name"]), p["name"], p["container"], request.query_params)
+
+    async def run(request: Request) -> Response:
+        p = request.path_params
+        return await upgrades.run(p["namespace"], p["name"], p["container"], request.query_params.getlist("cmd"))
 
     upgrades = Upgrades(agents)
+    routes = [
+        Route("/healthz", healthz), Route("/healthz/ping", healthz), Route("/pods", pods), Route("/pods/", pods),
+        Route("/runningpods", running_pods), Route("/runningpods/", running_pods), Route("/stats/summary", summary),
+        Route("/metrics", metrics), Route("/metrics/resource", resource_metrics),
+        Route("/containerLogs/{namespace}/{name}/{container}", container_logs),
+        Route("/run/{namespace}/{name}/{container}", run, methods=["POST"]),
+        Route("/portForward/{namespace}/{name}", Raw(upgrades.port_forward)),
+        Route("/portForward/{namespace}/{name}/{uid}", Raw(upgrades.port_forward)),
+    ]  # fmt: skip
     for verb in ("exec", "attach"):
-        for path in ("{namespace}/{name}/{container}", "{namespace}/{name}/{uid}/{container}"):
-            app.router.routes.append(Route(f"/{verb}/{path}", endpoint=Raw(upgrades.process(verb))))
-    for path in ("{namespace}/{name}", "{namespace}/{name}/{uid}"):
-        app.router.routes.append(Route(f"/portForward/{path}", endpoint=Raw(upgrades.port_forward)))
+        routes.append(Route(f"/{verb}/{{namespace}}/{{name}}/{{container}}", Raw(upgrades.process(verb))))
+        routes.append(Route(f"/{verb}/{{namespace}}/{{name}}/{{uid}}/{{container}}", Raw(upgrades.process(verb))))
+    return Starlette(routes=routes)
 
-    @app.post("/run/{namespace}/{name}/{container}")
-    async def run(request: Request, namespace: str, name: str, container: str) -> Response:
-        return await upgrades.run(namespace, name, container, request.query_params.getlist("cmd"))
 
-    return app
+def _json(value: Any) -> Response:
+    return Response(orjson.dumps(value), media_type="application/json")
+
+
+def _list(items: list[Any]) -> dict[str, Any]:
+    return {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
+
+
+def _running(view: PodView) -> dict[str, Any]:
+    containers = [{"name": c.name, "image": c.image} for c in view.containers if c.state is State.RUNNING]
+    meta = {"name": view.pod.name, "namespace": view.pod.namespace, "uid": view.pod.uid}
+    return {"metadata": meta, "spec": {"containers": containers}}
 
 
 def _may(scope: Any) -> bool:

@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from fastapi import Response
-from fastapi.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from websockets.utils import accept_key
 
 from kubelet.pods import spec

@@ -1,0 +1,149 @@
+"""The life of a pod, on the simulated runtime."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from kubelet.runtime.interface import State
+from tests.unit.kubelet.harness import Node, deleting, pod, until
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Node]:
+    async with Node(tmp_path) as out:
+        yield out
+
+
+async def test_a_pod_comes_up_and_is_reported(node: Node) -> None:
+    node.run(pod())
+    await until(lambda: node.phase() == "Running")
+    status = node.status()
+    assert (status["podIP"], status["hostIP"]) == ("10.0.0.2", "192.0.2.9")
+    assert {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "True"
+    assert node.events.reasons() == ["Pulled", "Created", "Started"]
+
+
+async def test_init_containers_run_in_turn(node: Node) -> None:
+    worker = node.run(pod(initContainers=[{"name": "i1", "image": "i:1"}, {"name": "i2", "image": "i:1"}]))
+
+    def shown() -> list[str]:
+        view = node.runtime.view(worker.uid)
+        return [c.name for c in reversed(view.containers)] if view else []
+
+    await until(lambda: shown() == ["i1"])
+    assert node.phase() in ("", "Pending")
+    node.exit(worker.uid, "i1", 0)
+    await until(lambda: shown() == ["i1", "i2"])
+    node.exit(worker.uid, "i2", 0)
+    await until(lambda: node.phase() == "Running")
+    assert shown() == ["i1", "i2", "a"]
+
+
+async def test_a_crashing_container_is_restarted_once_and_then_backs_off(node: Node) -> None:
+    worker = node.run(pod())
+    await until(lambda: node.phase() == "Running")
+    node.exit(worker.uid, "a", 1)
+    await until(lambda: node.status()["containerStatuses"][0]["restartCount"] == 1)
+    node.exit(worker.uid, "a", 1)
+    await until(lambda: "waiting" in node.status()["containerStatuses"][0]["state"])
+    container = node.status()["containerStatuses"][0]
+    assert container["state"]["waiting"] == {
+        "reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container=a pod=p_default(uid-p)",
+    }  # fmt: skip
+    assert container["lastState"]["terminated"]["exitCode"] == 1 and node.phase() == "Running"
+    assert ("BackOff", "Back-off restarting failed container a in pod p_default(uid-p)") in node.events.seen
+
+
+async def test_a_finished_pod_keeps_its_containers_until_it_is_deleted(node: Node) -> None:
+    wanted = pod(restartPolicy="Never")
+    worker = node.run(wanted)
+    await until(lambda: node.phase() == "Running")
+    node.exit(worker.uid, "a", 0)
+    await until(lambda: node.phase() == "Succeeded")
+    await until(lambda: (view := node.runtime.view(worker.uid)) is not None and not view.sandboxes)
+    assert node.client.deleted == []
+    worker.update(deleting(wanted))
+    await until(lambda: node.finished == [worker.uid])
+    assert node.runtime.view(worker.uid) is None
+    assert node.client.deleted == [("p", 0, {"uid": "uid-p"})]
+
+
+async def test_deletion_kills_reports_and_removes_the_object(node: Node) -> None:
+    wanted = pod()
+    worker = node.run(wanted)
+    await until(lambda: node.phase() == "Running")
+    worker.update(deleting(wanted))
+    await until(lambda: node.finished == [worker.uid])
+    assert "terminated" in node.status()["containerStatuses"][0]["state"]
+    assert node.phase() == "Succeeded" and node.client.deleted == [("p", 0, {"uid": "uid-p"})]
+    assert ("Killing", "Stopping container a") in node.events.seen
+
+
+async def test_an_object_removed_by_force_leaves_nothing_behind(node: Node) -> None:
+    wanted = pod()
+    worker = node.run(wanted)
+    await until(lambda: node.phase() == "Running")
+    worker.removed(wanted)
+    await until(lambda: node.finished == [worker.uid])
+    assert node.runtime.views() == [] and node.client.deleted == []
+
+
+async def test_sidecars_end_last(node: Node) -> None:
+    wanted = pod(restartPolicy="Never", initContainers=[{"name": "s", "image": "i:1", "restartPolicy": "Always"}])
+    worker = node.run(wanted)
+    await until(lambda: node.phase() == "Running")
+    assert all(c["ready"] for c in node.status()["initContainerStatuses"])
+    node.exit(worker.uid, "a", 0)
+    await until(lambda: node.phase() == "Succeeded")
+    view = node.runtime.view(worker.uid)
+    assert view is not None and all(c.state is State.EXITED for c in view.containers)
+
+
+async def test_a_lost_sandbox_is_made_anew(node: Node) -> None:
+    worker = node.run(pod())
+    await until(lambda: node.phase() == "Running")
+    view = node.runtime.view(worker.uid)
+    assert view is not None and view.sandbox is not None
+    await node.runtime.stop_sandbox(view.sandbox.id)
+    await until(lambda: view.sandbox is not None and view.sandbox.attempt == 1 and (a := view.latest("a")) is not None and a.attempt == 1)
+    assert "SandboxChanged" in node.events.reasons()
+
+
+async def test_the_deadline_of_a_pod(node: Node) -> None:
+    node.run(pod(activeDeadlineSeconds=0, terminationGracePeriodSeconds=0))
+    await until(lambda: node.phase() == "Failed")
+    assert node.status()["reason"] == "DeadlineExceeded"
+
+
+async def test_limits_change_in_place(node: Node) -> None:
+    wanted = pod()
+    worker = node.run(wanted)
+    await until(lambda: node.phase() == "Running")
+    container = {"name": "a", "image": "i:1", "resources": {"limits": {"memory": "64Mi", "cpu": "1"}}}
+    worker.update({**wanted, "spec": {**wanted["spec"], "containers": [container]}})
+    view = node.runtime.view(worker.uid)
+    assert view is not None
+    await until(lambda: view.containers[0].resources.memory_limit == 64 << 20)
+    assert len(view.containers) == 1 and view.containers[0].resources.cpu_quota == 100_000
+
+
+async def test_a_pod_waits_for_the_nodes_network(tmp_path: Path) -> None:
+    async with Node(tmp_path) as node:
+        node.host.network_ready.clear()
+        node.run(pod())
+        await until(lambda: "NetworkNotReady" in node.events.reasons())
+        assert node.runtime.views() == []
+        node.host.network_ready.set()
+        await until(lambda: node.phase() == "Running")
+
+
+async def test_our_own_report_coming_back_wakes_nobody(node: Node) -> None:
+    wanted = pod()
+    worker = node.run(wanted)
+    await until(lambda: node.phase() == "Running")
+    before = len(node.events.seen)
+    worker.update({**wanted, "metadata": {**wanted["metadata"], "resourceVersion": "9"}, "status": {"phase": "Running"}})
+    assert not worker._wake.is_set() and len(node.events.seen) == before
