@@ -145,8 +145,8 @@ class Server:
         from apiserver.auth.tokens import TokenOptions
         from apiserver.extensions import definitions
         from apiserver.middleware.authz.chain import build_authorizer
-        from apiserver.registry import strategies
         from apiserver.registry.hooks import built_in_hooks
+        from apiserver.registry.strategies import STRATEGIES
 
         o = self.options
         lister = CacheLister(self.cacher, self.catalog)
@@ -155,7 +155,7 @@ class Server:
         hooks, repair = built_in_hooks(o, self.registry, lister)
         self._later.append(repair)
         custom = {(definitions.GROUP, definitions.PLURAL): definitions.STRATEGY}
-        self.catalog.add(*built_in({**getattr(strategies, "STRATEGIES", {}), **custom}, hooks))
+        self.catalog.add(*built_in({**STRATEGIES, **custom}, hooks))
         authenticator, issuer, openid = _authentication(o, files, lister)
         if o.oidc_issuer_url:
             from apiserver.middleware.authn.oidc import OIDCOptions, OpenIDConnect

@@ -9,7 +9,6 @@ from apiserver.registry.catalog import Served
 from apiserver.registry.conversion import CONVERSIONS
 from apiserver.registry.strategy import DEFAULT, Hooks, Strategy
 from kubepy.api.kinds import RESOURCES, Resource
-from kubepy.api.names import path_segment
 from kubepy.api.schema import Node, node_for
 
 _DEPRECATED = {
@@ -25,8 +24,6 @@ def built_in(strategies: Mapping[tuple[str, str], Strategy], hooks: Mapping[tupl
     for r in sorted(RESOURCES, key=lambda r: not _is_hub(r)):
         key = (r.storage_group if r.storage_group is not None else r.group, r.plural)
         strategy = strategies.get(key) or strategies.get((r.group, r.plural)) or DEFAULT
-        if r.group == 'rbac.authorization.k8s.io' and strategy is DEFAULT:
-            strategy = Strategy(name_check=path_segment)
         if (hook := hooks.get(key)) is not None:
             strategy = strategy.with_(hooks=hook)
         node: Callable[[], Node] = partial(node_for, r.api_version, r.kind)

@@ -69,6 +69,8 @@ class Served:
         self.table = table
         self.unavailable = unavailable
         """A message: requests are answered 503 (a CRD that is not ready, a remote group that is down)."""
+        self.frozen = ""
+        """A message: nothing can be created (a CRD that is being deleted)."""
         self.schema = schema
         """A custom resource's openAPIV3Schema, for the published OpenAPI documents."""
         self.scale = scale

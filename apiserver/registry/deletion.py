@@ -140,6 +140,10 @@ async def _delete_once(
     if r.plural == "namespaces" and not r.group:
         return await _terminate_namespace(registry, ctx, served, key, entry, old, options, strategy, now)
 
+    if strategy.terminate is not None and "deletionTimestamp" not in meta:
+        begun = strategy.terminate(old, objectmeta.timestamp(now))
+        return Deleted(begun, False, False, await _store(registry, ctx, served, key, entry, begun, strategy))
+
     finalizers = collector_finalizers(r.group, r.plural, meta.get("finalizers") or [], options.policy, options.orphan)
     changed = set(finalizers) != set(meta.get("finalizers") or [])
     if graceful or finalizers or changed:

@@ -29,7 +29,6 @@ _IMMUTABLE: tuple[tuple[str, str | None], ...] = (
 )
 _OPERATIONS = ("Apply", "Update")
 _SUBRESOURCE_LIMIT = 256
-_STANDARD_FINALIZERS = frozenset(("kubernetes", "orphan", "foregroundDeletion"))
 
 
 def timestamp(seconds: float | None = None) -> str:
@@ -136,15 +135,6 @@ def validate_create(meta: Mapping[str, Any], namespaced: bool, check: names.Name
     out += _finalizers(meta)
     out += _managed(meta)
     return out
-
-
-def validate_finalizers(meta: Mapping[str, Any]) -> list[FieldError]:
-    """Built-in kinds know the standard finalizers: all others must be qualified (validateKubeFinalizerName)."""
-    return [
-        errors.invalid(f"metadata.finalizers[{i}]", f, "name is neither a standard finalizer name nor is it fully qualified")
-        for i, f in enumerate(meta.get("finalizers") or ())
-        if "/" not in f and f not in _STANDARD_FINALIZERS
-    ]
 
 
 def validate_update(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:

@@ -190,13 +190,11 @@ class Registry:
         undo = await strategy.hooks.before_create(ctx, obj) if strategy.hooks is not None else None
         try:
             found = objectmeta.validate_create(meta, r.namespaced, strategy.name_check or names.name_is_subdomain)
-            if not r.custom:
-                found += objectmeta.validate_finalizers(meta)
             found += strategy.validate(obj)
             if not found:
                 found = objectmeta.validate_create(meta, r.namespaced, names.path_segment)
             if found:
-                raise errors.Invalid.of(r.group, r.kind, meta.get("name", ""), found)
+                raise errors.Invalid.of(r.group, obj.get("kind") or r.kind, meta.get("name", ""), found)
             for text in strategy.warnings(obj, None):
                 ctx.warn(text)
             strategy.canonicalize(obj)
@@ -377,11 +375,13 @@ class Registry:
             found += common
             if (r.group, r.plural) in _VALIDATED_WHOLE and not subresource:
                 found += objectmeta.validate_create(meta, r.namespaced, strategy.name_check or names.name_is_subdomain)
-                found += objectmeta.validate_finalizers(meta)
             check = strategy.status_validate_update if subresource == "status" and strategy.status_validate_update else None
-            found += (check or strategy.validate_update)(new, old)
+            own = (check or strategy.validate_update)(new, old)
+            for text in getattr(own, "warnings", ()):
+                ctx.warn(text)
+            found += own
             if found:
-                raise errors.Invalid.of(r.group, r.kind, meta.get("name", ""), found)
+                raise errors.Invalid.of(r.group, new.get("kind") or r.kind, meta.get("name", ""), found)
             for text in strategy.warnings(new, old):
                 ctx.warn(text)
             strategy.canonicalize(new)

@@ -83,6 +83,8 @@ class Strategy:
     status_validate_update: ValidateUpdate | None = None
     graceful: Callable[[Obj, dict[str, object]], int | None] | None = None
     """(object, DeleteOptions) → grace period in seconds when the object is deleted gracefully (pods), else None."""
+    terminate: Callable[[Obj, str], Obj] | None = None
+    """(object, time) → the object with its deletion begun, for kinds that are cleaned up before they may go (definitions)."""
     hooks: Hooks | None = None
     ttl: Callable[[Obj], int] | None = None
     """Seconds the object lives in the store (events)."""

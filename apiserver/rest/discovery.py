@@ -67,6 +67,9 @@ class Discovery:
                 req.send(404, _NOT_FOUND, "text/plain; charset=utf-8")
                 return True
             if version and version not in groups[group]:
+                if all(r.custom for resources in groups[group].values() for r in resources):
+                    req.send(404, _NOT_FOUND, "text/plain; charset=utf-8")
+                    return True
                 raise errors.NotFound("the server could not find the requested resource", details={})
         if req.method != "GET":
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})

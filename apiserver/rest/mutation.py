@@ -44,6 +44,9 @@ class Ownership:
 
         def convert(obj: Obj, api_version: str) -> tuple[Obj, Node] | None:
             other = self._catalog.by_kind(api_version, r.kind)
+            if r.custom and other is not None and (other.resource.group, other.resource.plural) == (r.group, r.plural):
+                # What a webhook would make of it is not known here; ownership follows the names of fields.
+                return {**obj, "apiVersion": api_version}, other.node
             if other is None or other.work is not served.work:
                 return None
             hub = obj if served.to_hub is None else served.to_hub(obj)

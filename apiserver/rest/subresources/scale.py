@@ -22,6 +22,7 @@ from apiserver.rest.verbs.patch import APPLY, patch_type, patcher
 from apiserver.rest.verbs.update import authorize_create
 from kubepy.api import errors
 from kubepy.api.patch.managed import ManagedFields
+from kubepy.api.patch.scale import to_parent, to_scale
 from kubepy.api.schema import DecodeError, Decoder, Node, decoder_for, node_for
 from kubepy.api.selectors import SelectorError, format_label_selector
 
@@ -80,6 +81,16 @@ def _type() -> tuple[Node, Decoder]:
     return node, decoder_for(node)
 
 
+@cache
+def _ownership() -> ManagedFields:
+    return ManagedFields(_type()[0], _VERSION, _KIND, subresource="scale")
+
+
+def _same(one: Served, other: Served) -> bool:
+    a, b = one.resource, other.resource
+    return a.group == b.group and a.plural == b.plural and a.subresource("scale") is not None
+
+
 def _decode(req: Request, obj: Obj, complaints: list[str]) -> Obj:
     try:
         decoded = _type()[1].decode(obj)
@@ -130,31 +141,33 @@ async def patch_scale(api: Api, req: Request, served: Served) -> None:
     node, _ = _type()
     change = patcher(req, kind, data, node)
     if kind == APPLY:
-        own = ManagedFields(node, _VERSION, _KIND, subresource="scale")
 
         def applied(old: Obj) -> Obj:
-            config = change(old)
-            merged = own.on_apply(old, config, options["fieldManager"], objectmeta.timestamp(), force=bool(options.get("force")))
-            return _decode(req, merged, [])
+            manager, force = options["fieldManager"], bool(options.get("force"))
+            return _decode(req, _ownership().on_apply(old, change(old), manager, objectmeta.timestamp(), force=force), [])
 
-        await _write(api, req, served, options, applied)
+        await _write(api, req, served, options, applied, applies=True)
         return
     await _write(api, req, served, options, lambda old: _decode(req, change(old), []))
 
 
-async def _write(api: Api, req: Request, served: Served, options: Obj, make: Callable[[Obj], Obj], *, uid: str = "") -> None:
+async def _write(
+    api: Api, req: Request, served: Served, options: Obj, make: Callable[[Obj], Obj], *, uid: str = "", applies: bool = False
+) -> None:
     r = served.resource
     paths = paths_of(served)
-    fields = api.ownership.of(served, "scale")
+    by_version = {s.resource.api_version: paths_of(s).spec for s in api.catalog if _same(s, served)}
 
     def transform(old: Obj | None) -> Obj:
         if old is None:
             authorize_create(api, req)
             raise errors.NotFound.of(r.group, r.plural, req.info.name)
-        scale = make(scale_of(old, paths))
-        meta = scale.get("metadata") or {}
+        live = scale_of(old, paths)
+        live["metadata"]["managedFields"] = to_scale(old["metadata"].get("managedFields"), by_version)
+        scale = make(live)
+        meta = scale.setdefault("metadata", {})
         replicas = (scale.get("spec") or {}).get("replicas", 0)
-        if replicas < 0:
+        if replicas < 0 and not r.custom:
             error = errors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
             raise errors.Invalid.of("autoscaling", _KIND, req.info.name, [error])
         new: Obj = orjson.loads(orjson.dumps(old))
@@ -163,12 +176,12 @@ async def _write(api: Api, req: Request, served: Served, options: Obj, make: Cal
         for part in parents:
             parent = parent.setdefault(part, {})
         parent[last] = replicas
-        version = meta.get("resourceVersion")
-        if version:
+        if version := meta.get("resourceVersion"):
             new["metadata"]["resourceVersion"] = version
-        else:
-            new["metadata"].pop("resourceVersion", None)
-        mutation.own(fields, old, new, req.ctx.field_manager)
+        if not applies:
+            mutation.own(_ownership(), live, scale, req.ctx.field_manager)
+        entries = to_parent(old["metadata"].get("managedFields"), meta.get("managedFields"), by_version, r.api_version)
+        new["metadata"]["managedFields"] = entries
         return new
 
     written = await api.registry.update(

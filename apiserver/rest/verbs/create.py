@@ -35,5 +35,8 @@ def read(api: Api, req: Request, served: Served, data: bytes, media: str) -> Obj
     resource, ctx = served.resource, req.ctx
     strict = ctx.field_validation != "Ignore"
     obj, complaints = body.object_of(data, media, served, resource.kind, strict=strict)
-    body.check_kind(obj, resource.kind, resource.api_version, api.catalog)
+    if resource.custom:
+        body.check_custom(ctx, obj, served, api.catalog, complaints)
+    else:
+        body.check_kind(obj, resource.kind, resource.api_version, api.catalog)
     return body.decode(ctx, served, obj, complaints)
