@@ -27,15 +27,16 @@ def v1_to_v2(obj: Obj) -> Obj:
     target = spec.pop("targetCPUUtilizationPercentage", None)
     metrics = [_metric_from_v1(m) for m in _loads(annotations, METRICS) or []]
     if target is not None:
-        metrics.insert(0, {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}}})
+        metrics.append({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}}})
     if metrics:
         spec["metrics"] = metrics
     if (behavior := _loads(annotations, BEHAVIOR)) is not None:
-        spec["behavior"] = {k[:1].lower() + k[1:]: v for k, v in behavior.items() if v is not None}
+        spec["behavior"] = _behavior_from_v1(behavior)
     current = status.pop("currentCPUUtilizationPercentage", None)
+    # The annotation holds every metric, that of the CPU too; the field alone is only of clients that know nothing else.
     found = [_status_from_v1(m) for m in _loads(annotations, CURRENT_METRICS) or []]
-    if current is not None:
-        found.insert(0, {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": current}}})
+    if current is not None and not found:
+        found.append({"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": current}}})
     if found or "currentMetrics" in status:
         status["currentMetrics"] = found or None
     if (conditions := _loads(annotations, CONDITIONS)) is not None:
@@ -63,18 +64,17 @@ def v2_to_v1(obj: Obj) -> Obj:
     if others:
         annotations[METRICS] = orjson.dumps(others).decode()
     if (behavior := spec.pop("behavior", None)) is not None:
-        annotations[BEHAVIOR] = orjson.dumps({k[:1].upper() + k[1:]: v for k, v in behavior.items()}).decode()
+        annotations[BEHAVIOR] = orjson.dumps(_behavior_to_v1(behavior)).decode()
     current = []
     for metric in status.pop("currentMetrics", None) or []:
         value = (metric.get("resource") or {}).get("current") or {}
         if metric["type"] == "Resource" and metric["resource"]["name"] == "cpu" and value.get("averageUtilization") is not None:
             status["currentCPUUtilizationPercentage"] = value["averageUtilization"]
-        else:
-            current.append(_status_to_v1(metric))
+        current.append(_status_to_v1(metric))
     if current:
         annotations[CURRENT_METRICS] = orjson.dumps(current).decode()
     if conditions := status.pop("conditions", None):
-        annotations[CONDITIONS] = orjson.dumps(conditions).decode()
+        annotations[CONDITIONS] = orjson.dumps([_ordered(c, _CONDITION) for c in conditions]).decode()
     _replace_annotations(out, annotations)
     out["spec"] = spec
     if "status" in obj:
@@ -82,6 +82,41 @@ def v2_to_v1(obj: Obj) -> Obj:
         status.setdefault("desiredReplicas", 0)
         out["status"] = status
     return out
+
+
+# Annotations hold the JSON of Go structs: fields come in their order, and internal types have Go's names.
+_REFERENCE = ("kind", "name", "apiVersion")
+_CONDITION = ("type", "status", "lastTransitionTime", "reason", "message")
+_RULES = ("stabilizationWindowSeconds", "selectPolicy", "policies", "tolerance")
+_POLICY = ("type", "value", "periodSeconds")
+
+
+def _ordered(value: Obj, keys: tuple[str, ...]) -> Obj:
+    return {k: value[k] for k in keys if k in value}
+
+
+def _behavior_to_v1(behavior: Obj) -> Obj:
+    out: Obj = {}
+    for side in ("scaleUp", "scaleDown"):
+        rules = behavior.get(side)
+        if rules is not None:
+            rules = {k: rules.get(k) for k in _RULES}
+            if rules["policies"] is not None:
+                rules["policies"] = [{_go(k): p.get(k) for k in _POLICY} for p in rules["policies"]]
+            rules = {_go(k): v for k, v in rules.items()}
+        out[_go(side)] = rules
+    return out
+
+
+def _go(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def _behavior_from_v1(value: Any) -> Any:
+    """The same with JSON names; what is null is left out."""
+    if isinstance(value, dict):
+        return {k[:1].lower() + k[1:]: _behavior_from_v1(v) for k, v in value.items() if v is not None}
+    return [_behavior_from_v1(v) for v in value] if isinstance(value, list) else value
 
 
 def _loads(annotations: Obj, key: str) -> Any:
@@ -110,7 +145,7 @@ def _metric_to_v1(metric: Obj) -> Obj:
     named = source.pop("metric", None) or {}
     out: Obj = {}
     if kind == "Object":
-        out["target"] = source.get("describedObject", {})
+        out["target"] = _ordered(source.get("describedObject") or {}, _REFERENCE)
         out["metricName"] = named.get("name", "")
         out["targetValue"] = target.get("value", "0")
         if named.get("selector") is not None:
@@ -151,7 +186,10 @@ def _metric_from_v1(metric: Obj) -> Obj:
             target = {"type": "AverageValue", "averageValue": source["averageValue"]}
         out = {"describedObject": source.get("target", {}), "metric": _named(source, "selector"), "target": target}
     elif kind == "Pods":
-        out = {"metric": _named(source, "selector"), "target": {"type": "AverageValue", "averageValue": source.get("targetAverageValue", "0")}}
+        out = {
+            "metric": _named(source, "selector"),
+            "target": {"type": "AverageValue", "averageValue": source.get("targetAverageValue", "0")},
+        }
     elif kind == "External":
         if "targetValue" in source:
             target = {"type": "Value", "value": source["targetValue"]}
@@ -184,7 +222,8 @@ def _status_to_v1(metric: Obj) -> Obj:
     named = source.get("metric") or {}
     out: Obj = {}
     if kind == "Object":
-        out = {"target": source.get("describedObject", {}), "metricName": named.get("name", ""), "currentValue": current.get("value", "0")}
+        reference = _ordered(source.get("describedObject") or {}, _REFERENCE)
+        out = {"target": reference, "metricName": named.get("name", ""), "currentValue": current.get("value", "0")}
         if "averageValue" in current:
             out["averageValue"] = current["averageValue"]
     elif kind == "Pods":
@@ -194,9 +233,10 @@ def _status_to_v1(metric: Obj) -> Obj:
         if "averageValue" in current:
             out["currentAverageValue"] = current["averageValue"]
     else:
-        out = {"name": source.get("name", ""), "currentAverageValue": current.get("averageValue", "0")}
+        out = {"name": source.get("name", "")}
         if "averageUtilization" in current:
             out["currentAverageUtilization"] = current["averageUtilization"]
+        out["currentAverageValue"] = current.get("averageValue", "0")
         if kind == "ContainerResource":
             out["container"] = source.get("container", "")
     return {"type": kind, field: out}

@@ -52,9 +52,11 @@ def _endpoint(out: Errors, endpoint: Obj, kind: str, path: str, old: Sequence[st
         out.append(too_many(at, len(found), _LIMITS["addresses"]))
     for j, address in enumerate(found):
         here = f"{at}[{j}]"
+        if address in old:
+            continue
         if kind == "FQDN":
             _domain(out, address, here)
-        elif kind in ("IPv4", "IPv6") and addresses.ip(out, address, here, old):
+        elif kind in ("IPv4", "IPv6") and addresses.ip(out, address, here):
             parsed = addresses.parse(address)
             if parsed is not None and f"IPv{parsed.version}" != kind:
                 out.append(invalid(at, address, f"must be an {kind} address"))

@@ -64,7 +64,7 @@ def drop_by_type(spec: Obj, old: Obj) -> None:
         spec.pop("clusterIP", None)
         spec.pop("clusterIPs", None)
     if needs_cluster_ip(old) and not needs_cluster_ip(spec):
-        for key in ("ipFamilies", "ipFamilyPolicy"):
+        for key in ("ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
             if spec.get(key) == old.get(key):
                 spec.pop(key, None)
     if needs_node_port(old) and not needs_node_port(spec) and _same_node_ports(spec, old):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from apiserver.context import Obj
 from apiserver.registry.strategies import resources
 from apiserver.registry.strategies.checks import NEGATIVE, Errors, immutable, labels, named
-from apiserver.registry.strategies.common import both
+from apiserver.registry.strategies.common import both, first_generation
 from apiserver.registry.strategies.podspec.affinity import tolerations
 from apiserver.registry.strategy import Strategy
 from kubepy.api import names
@@ -84,7 +84,7 @@ def _lease(out: Errors, new: Obj, _old: Obj | None) -> None:
         out.append(invalid("spec.leaseTransitions", transitions, NEGATIVE))
 
 
-PRIORITY = Strategy(**both(_priority))
+PRIORITY = Strategy(prepare=first_generation, has_generation=False, **both(_priority))
 RUNTIME = Strategy(has_generation=False, **both(_runtime))
 LEASE = Strategy(
     prepare=_drop_coordinated,

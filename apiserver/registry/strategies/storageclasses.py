@@ -60,7 +60,7 @@ def _qualified(out: Errors, value: str, path: str) -> None:
     if not value:
         out.append(required(path))
     else:
-        out.extend(invalid(path, value, m) for m in names.qualified_name(value.lower()))
+        out.extend(invalid(path, value.lower(), m) for m in names.qualified_name(value.lower()))
 
 
 def _validate(out: Errors, new: Obj, old: Obj | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from apiserver.context import Obj
 from apiserver.registry.strategies import goform, persistentvolumes
 from apiserver.registry.strategies.checks import NEGATIVE, Errors, immutable, label_selector, named
-from apiserver.registry.strategies.common import both, bump_generation, first_generation, no_errors, with_status
+from apiserver.registry.strategies.common import both, bump_generation, checked, first_generation, with_status
 from apiserver.registry.strategies.podspec.sources import csi_driver_name
 from apiserver.registry.strategy import Strategy
 from kubepy.api import names
@@ -20,7 +20,7 @@ from kubepy.api.quantity import parse
 _GROUP_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
 _MODES = ("Ephemeral", "Persistent")
 _MAX_NODE_ID = 192
-_MAX_ATTACHMENT = 262144
+_MAX_MESSAGE = 1024
 
 
 def _driver(out: Errors, new: Obj, old: Obj | None) -> None:
@@ -100,9 +100,8 @@ def _fixed(driver: Obj) -> dict[str, Any]:
 
 def _capacity(out: Errors, new: Obj, old: Obj | None) -> None:
     named(out, new.get("storageClassName") or "", "storageClassName", names.dns1123_subdomain)
-    for key in ("capacity", "maximumVolumeSize"):
-        if new.get(key) is not None and parse(new[key]).nanos < 0:
-            out.append(invalid(key, str(parse(new[key])), NEGATIVE))
+    if new.get("capacity") is not None and parse(new["capacity"]).nanos < 0:
+        out.append(invalid("capacity", str(parse(new["capacity"])), NEGATIVE))
     label_selector(out, new.get("nodeTopology"), "nodeTopology")
     if old is not None:
         immutable(out, new.get("nodeTopology"), old.get("nodeTopology"), "nodeTopology")
@@ -145,8 +144,8 @@ def _attachment_status(out: Errors, new: Obj) -> None:
         out.append(too_long("status.attachmentMetadata", 256 * 1024))
     for key in ("attachError", "detachError"):
         error = status.get(key)
-        if error is not None and len(error.get("message", "")) > _MAX_ATTACHMENT:
-            out.append(too_long(f"status.{key}.message", _MAX_ATTACHMENT))
+        if error is not None and len(error.get("message", "")) > _MAX_MESSAGE:
+            out.append(too_long(f"status.{key}.message", _MAX_MESSAGE))
 
 
 DRIVER = Strategy(prepare=first_generation, prepare_update=_driver_update, has_generation=False, **both(_driver))
@@ -156,6 +155,6 @@ ATTACHMENT = with_status(
     zero={"attached": False},
     has_generation=False,
     status_meta=("labels", "annotations", "finalizers", "ownerReferences"),
-    status_validate_update=no_errors,
+    status_validate_update=checked(lambda out, new, _old: _attachment_status(out, new)),
     **both(_attachment),
 )

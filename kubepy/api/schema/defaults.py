@@ -100,7 +100,6 @@ _BY_PACKAGE: dict[str, dict[str, dict[str, Any]]] = {
         "MutatingAdmissionPolicySpec": {"failurePolicy": "Fail"},
         "MutatingWebhook": _WEBHOOK | {"reinvocationPolicy": "Never"},
         "NamedRuleWithOperations": {"scope": "*"},
-        "ParamRef": {"parameterNotFoundAction": "Deny"},
         "RuleWithOperations": {"scope": "*"},
         "ServiceReference": {"port": 443},
         "ValidatingAdmissionPolicySpec": {"failurePolicy": "Fail"},

@@ -31,7 +31,7 @@ def prepare(new: Obj, old: Obj) -> None:
     for key in ("qosClass", "observedGeneration"):
         if not status.get(key) and before.get(key):
             status[key] = before[key]
-    _sync_ips(status, before)
+    _sync_ips(status)
     generations: dict[str, list[int]] = {}
     for c in before.get("conditions") or ():
         generations.setdefault(c.get("type", ""), []).append(c.get("observedGeneration", 0))
@@ -42,15 +42,15 @@ def prepare(new: Obj, old: Obj) -> None:
             c["observedGeneration"] = seen
 
 
-def _sync_ips(status: Obj, before: Obj) -> None:
-    """podIP and podIPs say the same: the list leads, unless only the single one changed (conversion of v1.PodStatus)."""
+def _sync_ips(status: Obj) -> None:
+    """podIP and podIPs say the same; where they differ the old field counts (conversion of v1.PodStatus)."""
     single, many = status.get("podIP"), status.get("podIPs")
-    if single and (not many or (many[0].get("ip") != single and many == before.get("podIPs"))):
+    if single and (not many or many[0].get("ip") != single):
         status["podIPs"] = [{"ip": single}]
     elif many:
         status["podIP"] = many[0].get("ip", "")
-    elif not single and "podIPs" in status:
-        status.pop("podIPs")
+    else:
+        status.pop("podIPs", None)
 
 
 def validate(new: Obj, old: Obj) -> Errors:

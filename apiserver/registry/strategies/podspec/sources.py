@@ -222,9 +222,9 @@ def _storage_os(secret: Check) -> Check:
 
 def csi_driver_name(out: Errors, value: str | None, path: str) -> None:
     """The name of a CSI driver: a short DNS subdomain, in either case."""
-    value = value or ""
     if not value:
         out.append(required(path))
+        return
     if len(value) > 63:
         out.append(too_long(path, 63))
     for m in names.dns1123_subdomain(value.lower()):
