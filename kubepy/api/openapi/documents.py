@@ -18,7 +18,6 @@ from kubepy.api.openapi.paths import Paths
 from kubepy.api.resource import Resource
 
 _SECURITY = {"BearerToken": {"type": "apiKey", "description": "Bearer Token authentication", "name": "authorization", "in": "header"}}
-_NOT_FOUND = (404, "text/plain; charset=utf-8", b"404 page not found\n")
 Answer = tuple[int, str, bytes, Mapping[str, str]]
 """(status, content type, body, headers)."""
 
@@ -125,7 +124,7 @@ class Documents:
             part = path.removeprefix("/openapi/v3/")
             body = self.v3(part)
             if body is None:
-                return *_NOT_FOUND, {}
+                return 404, "", b"", {}
             etag = f'"{self._hashes[part]}"'
         extra = {"Etag": etag, "Vary": "Accept"}
         if f"hash={etag[1:-1]}" in query:

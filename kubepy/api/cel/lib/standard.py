@@ -196,6 +196,19 @@ functions(TABLE, [
 ])  # fmt: skip
 
 
+_GO_TEXTS = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+    "trailing \\": "trailing backslash at end of expression",
+}
+"""What RE2's errors are called by Go."""
+
+
 @lru_cache(maxsize=1024)
 def regex(pattern: str) -> Any:
     """A compiled RE2 pattern; raises CelError in Go's words."""
@@ -206,6 +219,7 @@ def regex(pattern: str) -> Any:
     except re2.error as e:
         text = e.args[0].decode() if e.args and isinstance(e.args[0], bytes) else str(e)
         kind, _, what = text.partition(": ")
+        kind = _GO_TEXTS.get(kind, kind)
         raise CelError(f"error parsing regexp: {kind}" + (f": `{what or pattern}`")) from None
 
 

@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions: their validation, and the serving of what they define. Nothing outside may list custom kinds."""
