@@ -44,6 +44,12 @@ CONTROLLERS: dict[str, Entry] = {
     "resourcequota-controller": Entry("controllers.resourcequota:start", "resourcequota-controller"),
     "clusterrole-aggregation-controller": Entry("controllers.clusterroles:start", "clusterrole-aggregation-controller"),
     "serviceaccount-token-controller": Entry("controllers.tokens:start", ""),
+    "persistentvolume-binder-controller": Entry("controllers.volumes.binder:start", "persistent-volume-binder"),
+    "persistentvolumeclaim-protection-controller": Entry("controllers.volumes.protection:start_claims", "pvc-protection-controller"),
+    "persistentvolume-protection-controller": Entry("controllers.volumes.protection:start_volumes", "pv-protection-controller"),
+    "persistentvolume-expander-controller": Entry("controllers.volumes.expand:start", "expand-controller"),
+    "ephemeral-volume-controller": Entry("controllers.volumes.ephemeral:start", "ephemeral-volume-controller"),
+    "local-path-provisioner": Entry("controllers.volumes.localpath:start", "persistent-volume-binder"),
     # Last: it follows what the others watch, without a second copy.
     "garbage-collector-controller": Entry("controllers.garbage:start", "generic-garbage-collector"),
 }
