@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import random
 import ssl
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import orjson
 
 from apiserver.context import Lister, Obj
+
+if TYPE_CHECKING:
+    import aiohttp
 
 
 class CallError(Exception):
@@ -34,6 +36,8 @@ class WebhookClient:
 
     async def post(self, config: Obj, review: Obj, seconds: int) -> Obj:
         """The answer to `review`, which must be a JSON object with status 200. Raises CallError."""
+        import aiohttp  # 10 MB, a tenth of a second: only where there are webhooks
+
         url, target, server_name = self._target(config)
         url = f"{url}{'&' if '?' in url else '?'}timeout={seconds}s"
         request = f'Post "{url}"'
@@ -128,6 +132,8 @@ class WebhookClient:
 
 def _go_text(error: Exception) -> str:
     """The words of Go's network errors for the common cases."""
+    import aiohttp
+
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"tls: failed to verify certificate: x509: {error.certificate_error}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
