@@ -176,7 +176,7 @@ class Server:
             self._spawn(authorizer.node.graph.follow(self.cacher))
         ownership = Ownership(self.catalog)
         self.api = Api(self.registry, self.catalog, authenticator, authorizer, ownership)
-        self.api.watches.min_timeout = o.min_request_timeout
+        self.api.watches.min_timeout = int(o.min_request_timeout)
         token_options = TokenOptions(
             tuple(authenticator.api_audiences), int(o.service_account_max_token_expiration), o.service_account_extend_token_expiration
         )

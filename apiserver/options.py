@@ -171,7 +171,7 @@ def parser() -> argparse.ArgumentParser:
             if flag == "service-node-port-range":
                 shown = "-".join(map(str, NODE_PORTS))
             suffix = f" (default {shown})" if shown not in (None, "", 0, 0.0, {}) else ""
-            extra = {"nargs": "?", "const": True} if kind is _truth else {}
+            extra: dict[str, Any] = {"nargs": "?", "const": True} if kind is _truth else {}
             made.add_argument(f"--{flag}", type=kind, metavar=meta, default=default, help=text.replace("%", "%%") + suffix, **extra)
 
         return add

@@ -84,7 +84,7 @@ class Handler:
                 await self._fallback(scope, receive, send)
         except errors.StatusError as e:
             code = e.status_code
-            if req.ctx is None and self._audit is not None:
+            if self._audit is not None and not req.identified:
                 uri, source = _origin(req)
                 self._audit.unauthenticated(req.info, uri=uri, source=source, audit_id=req.identify())
             await self._refuse(req, e)

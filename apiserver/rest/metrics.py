@@ -54,8 +54,8 @@ class Metrics:
         for key, buckets in sorted(self._durations.items()):
             labels = _labels(key)
             total = 0.0
-            for bound, count in zip(_BUCKETS, buckets, strict=False):
-                total += count
+            for bound, within in zip(_BUCKETS, buckets, strict=False):
+                total += within
                 out.append(f'apiserver_request_duration_seconds_bucket{{{labels},le="{bound:g}"}} {total:g}')
             total += buckets[len(_BUCKETS)]
             out.append(f'apiserver_request_duration_seconds_bucket{{{labels},le="+Inf"}} {total:g}')

@@ -16,6 +16,11 @@ from kubepy.api.patch.managed import ManagedFields
 from kubepy.api.schema import Node
 
 _STATUS_RESETS = ("spec",)
+_OTHER_STATUS_RESETS = {
+    ("", "pods"): ("spec", "metadata.deletionTimestamp", "metadata.ownerReferences"),
+    ("apps", "deployments"): ("spec", "metadata.labels"),
+    ("apiextensions.k8s.io", "customresourcedefinitions"): ("metadata", "spec"),
+}
 
 
 class Ownership:
@@ -40,7 +45,7 @@ class Ownership:
         strategy = strategy_of(served, subresource)
         resets = strategy.reset_fields
         if subresource == "status" and "status" not in served.strategy.subresources:
-            resets = _STATUS_RESETS
+            resets = _OTHER_STATUS_RESETS.get((r.group, r.plural), _STATUS_RESETS)
 
         def convert(obj: Obj, api_version: str) -> tuple[Obj, Node] | None:
             other = self._catalog.by_kind(api_version, r.kind)

@@ -51,6 +51,11 @@ class Request:
         self._query: dict[str, list[str]] | None = None
 
     @property
+    def identified(self) -> bool:
+        """Whether it is known who asks, and so `ctx` is set."""
+        return bool(self.ctx)
+
+    @property
     def query(self) -> dict[str, list[str]]:
         """The query parameters."""
         if self._query is None:
@@ -168,4 +173,4 @@ def to_yaml(obj: Any) -> bytes:
     import yaml
 
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return yaml.dump(obj, Dumper=dumper, default_flow_style=False, sort_keys=True, allow_unicode=True, width=80).encode()  # type: ignore[no-any-return]
+    return yaml.dump(obj, Dumper=dumper, default_flow_style=False, sort_keys=True, allow_unicode=True, width=80).encode()

@@ -1,4 +1,7 @@
-"""Conversions between the versions of built-in kinds: (group, version, plural) → (to the hub, from the hub). Pure; arguments are not changed."""
+"""Conversions between the versions of built-in kinds: (group, version, plural) → (to the hub, from the hub).
+
+Pure; arguments are not changed.
+"""
 
 from __future__ import annotations
 

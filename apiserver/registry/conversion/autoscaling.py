@@ -24,21 +24,20 @@ def v1_to_v2(obj: Obj) -> Obj:
     annotations = dict(out["metadata"].get("annotations") or {})
     spec = dict(obj.get("spec") or {})
     status = dict(obj.get("status") or {})
-    target = spec.pop("targetCPUUtilizationPercentage", None)
     metrics = [_metric_from_v1(m) for m in _loads(annotations, METRICS) or []]
+    target = spec.pop("targetCPUUtilizationPercentage", None)
     if target is not None:
-        metrics.append({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}}})
+        cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}}
+        metrics.append({"type": "Resource", "resource": cpu})
     if metrics:
         spec["metrics"] = metrics
     if (behavior := _loads(annotations, BEHAVIOR)) is not None:
-        spec["behavior"] = _behavior_from_v1(behavior)
+        spec["behavior"] = _lowered(behavior)
     current = status.pop("currentCPUUtilizationPercentage", None)
-    # The annotation holds every metric, that of the CPU too; the field alone is only of clients that know nothing else.
     found = [_status_from_v1(m) for m in _loads(annotations, CURRENT_METRICS) or []]
     if current is not None and not found:
         found.append({"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": current}}})
-    if found or "currentMetrics" in status:
-        status["currentMetrics"] = found or None
+    status["currentMetrics"] = found or None
     if (conditions := _loads(annotations, CONDITIONS)) is not None:
         status["conditions"] = conditions
     _replace_annotations(out, {k: v for k, v in annotations.items() if k not in _ALL})
@@ -64,7 +63,7 @@ def v2_to_v1(obj: Obj) -> Obj:
     if others:
         annotations[METRICS] = orjson.dumps(others).decode()
     if (behavior := spec.pop("behavior", None)) is not None:
-        annotations[BEHAVIOR] = orjson.dumps(_behavior_to_v1(behavior)).decode()
+        annotations[BEHAVIOR] = orjson.dumps(_raised(behavior)).decode()
     current = []
     for metric in status.pop("currentMetrics", None) or []:
         value = (metric.get("resource") or {}).get("current") or {}
@@ -74,7 +73,7 @@ def v2_to_v1(obj: Obj) -> Obj:
     if current:
         annotations[CURRENT_METRICS] = orjson.dumps(current).decode()
     if conditions := status.pop("conditions", None):
-        annotations[CONDITIONS] = orjson.dumps([_ordered(c, _CONDITION) for c in conditions]).decode()
+        annotations[CONDITIONS] = orjson.dumps([_picked(c, _CONDITION) for c in conditions]).decode()
     _replace_annotations(out, annotations)
     out["spec"] = spec
     if "status" in obj:
@@ -84,39 +83,40 @@ def v2_to_v1(obj: Obj) -> Obj:
     return out
 
 
-# Annotations hold the JSON of Go structs: fields come in their order, and internal types have Go's names.
+_CONDITION = ("type", "status", "observedGeneration", "lastTransitionTime", "reason", "message")
 _REFERENCE = ("kind", "name", "apiVersion")
-_CONDITION = ("type", "status", "lastTransitionTime", "reason", "message")
-_RULES = ("stabilizationWindowSeconds", "selectPolicy", "policies", "tolerance")
-_POLICY = ("type", "value", "periodSeconds")
 
 
-def _ordered(value: Obj, keys: tuple[str, ...]) -> Obj:
-    return {k: value[k] for k in keys if k in value}
+def _picked(obj: Obj, keys: tuple[str, ...]) -> Obj:
+    """The keys in the order in which Go writes them: annotations are compared as text."""
+    return {k: obj[k] for k in keys if k in obj}
 
 
-def _behavior_to_v1(behavior: Obj) -> Obj:
-    out: Obj = {}
-    for side in ("scaleUp", "scaleDown"):
-        rules = behavior.get(side)
-        if rules is not None:
-            rules = {k: rules.get(k) for k in _RULES}
-            if rules["policies"] is not None:
-                rules["policies"] = [{_go(k): p.get(k) for k in _POLICY} for p in rules["policies"]]
-            rules = {_go(k): v for k, v in rules.items()}
-        out[_go(side)] = rules
-    return out
+def _raised(behavior: Obj) -> Obj:
+    """The behavior as Go writes a struct without JSON names."""
+
+    def rules(found: Obj | None) -> Obj | None:
+        if found is None:
+            return None
+        policies = [
+            {"Type": p.get("type", ""), "Value": p.get("value", 0), "PeriodSeconds": p.get("periodSeconds", 0)}
+            for p in found.get("policies") or ()
+        ]
+        return {
+            "StabilizationWindowSeconds": found.get("stabilizationWindowSeconds"),
+            "SelectPolicy": found.get("selectPolicy"),
+            "Policies": policies,
+            "Tolerance": found.get("tolerance"),
+        }
+
+    return {"ScaleUp": rules(behavior.get("scaleUp")), "ScaleDown": rules(behavior.get("scaleDown"))}
 
 
-def _go(name: str) -> str:
-    return name[:1].upper() + name[1:]
-
-
-def _behavior_from_v1(value: Any) -> Any:
-    """The same with JSON names; what is null is left out."""
+def _lowered(value: Any) -> Any:
+    """The reverse: names in lower camel case, without nulls."""
     if isinstance(value, dict):
-        return {k[:1].lower() + k[1:]: _behavior_from_v1(v) for k, v in value.items() if v is not None}
-    return [_behavior_from_v1(v) for v in value] if isinstance(value, list) else value
+        return {k[:1].lower() + k[1:]: _lowered(v) for k, v in value.items() if v is not None}
+    return [_lowered(v) for v in value] if isinstance(value, list) else value
 
 
 def _loads(annotations: Obj, key: str) -> Any:
@@ -133,9 +133,6 @@ def _replace_annotations(out: Obj, annotations: Obj) -> None:
         out["metadata"].pop("annotations", None)
 
 
-_VALUES = {"Utilization": ("averageUtilization", "targetAverageUtilization"), "AverageValue": ("averageValue", "targetAverageValue")}
-
-
 def _metric_to_v1(metric: Obj) -> Obj:
     """A v2 MetricSpec in v1's (older) form."""
     kind = metric["type"]
@@ -145,7 +142,7 @@ def _metric_to_v1(metric: Obj) -> Obj:
     named = source.pop("metric", None) or {}
     out: Obj = {}
     if kind == "Object":
-        out["target"] = _ordered(source.get("describedObject") or {}, _REFERENCE)
+        out["target"] = _picked(source.get("describedObject") or {}, _REFERENCE)
         out["metricName"] = named.get("name", "")
         out["targetValue"] = target.get("value", "0")
         if named.get("selector") is not None:
@@ -154,11 +151,14 @@ def _metric_to_v1(metric: Obj) -> Obj:
             out["averageValue"] = target["averageValue"]
     elif kind in ("Pods", "External"):
         out["metricName"] = named.get("name", "")
-        if named.get("selector") is not None:
-            out["selector" if kind == "Pods" else "metricSelector"] = named["selector"]
+        selector = named.get("selector")
         if kind == "Pods":
             out["targetAverageValue"] = target.get("averageValue", "0")
+            if selector is not None:
+                out["selector"] = selector
         else:
+            if selector is not None:
+                out["metricSelector"] = selector
             if "value" in target:
                 out["targetValue"] = target["value"]
             if "averageValue" in target:
@@ -222,7 +222,7 @@ def _status_to_v1(metric: Obj) -> Obj:
     named = source.get("metric") or {}
     out: Obj = {}
     if kind == "Object":
-        reference = _ordered(source.get("describedObject") or {}, _REFERENCE)
+        reference = _picked(source.get("describedObject") or {}, _REFERENCE)
         out = {"target": reference, "metricName": named.get("name", ""), "currentValue": current.get("value", "0")}
         if "averageValue" in current:
             out["averageValue"] = current["averageValue"]

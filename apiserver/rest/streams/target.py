@@ -32,7 +32,7 @@ class Target:
 
 def _true(query: Query, name: str) -> bool:
     values = query.get(name)
-    return bool(values) and values[0].lower() not in ("false", "0")
+    return values is not None and values[0].lower() not in ("false", "0")
 
 
 class Targets:
@@ -173,7 +173,7 @@ def _container(pod: Obj, query: Query, *, logs: bool) -> str:
         return wanted
     regular = known["containers"]
     if len(regular) == 1:
-        return regular[0]
+        return str(regular[0])
     if not regular:
         raise errors.BadRequest(f"a container name must be specified for pod {name}")
     default = (pod["metadata"].get("annotations") or {}).get("kubectl.kubernetes.io/default-container")

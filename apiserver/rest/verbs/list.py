@@ -122,7 +122,7 @@ async def render(req: Request, served: Served, page: Page) -> bytes:
     # Upstream's lists of custom resources have the token even when there is none.
     meta = {"continue": "", **page.meta} if resource.custom else page.meta
     head = orjson.dumps({"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta})[:-1]
-    if output.is_raw(served) or (resource.custom and all([output.entry_is_raw(served, e) for e in page.entries])):
+    if output.is_raw(served) or (resource.custom and all(output.entry_is_raw(served, e) for e in page.entries)):
         items = b",".join([e.raw if resource.custom else e.item for e in page.entries])
     else:
         objs = await output.objects(served, page.entries)

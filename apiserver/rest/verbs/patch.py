@@ -110,16 +110,17 @@ def patcher(req: Request, kind: str, data: bytes, node: Node) -> Callable[[Obj |
             complaints = [f"json patch {c}" for c in complaints + json_patch.strict_errors(parsed)]
         _report(req, complaints, parsed)
         json_patch.check(parsed)
-        return lambda live: json_patch.apply_json_patch(live, parsed)  # type: ignore[no-any-return]
+        return lambda live: json_patch.apply_json_patch(live, parsed)
     if not isinstance(parsed, dict):
         go = {list: "array", str: "string", bool: "bool"}.get(type(parsed), "number")
         if parsed is not None:
             text = f"json: cannot unmarshal {go} into Go value of type map[string]interface {{}}"
             raise errors.BadRequest(f"error decoding patch: {text}" if strict and kind == MERGE else text)
     _report(req, complaints, parsed)
+    changes: Obj = parsed or {}
     if kind == MERGE:
-        return lambda live: apply_merge_patch(live, parsed)  # type: ignore[no-any-return]
-    return lambda live: apply_strategic_patch(live, parsed or {}, node)  # type: ignore[no-any-return]
+        return lambda live: apply_merge_patch(live or {}, changes)
+    return lambda live: apply_strategic_patch(live or {}, changes, node)
 
 
 def _configuration(req: Request, data: bytes) -> Callable[[Obj | None], Obj]:
