@@ -50,6 +50,7 @@ CONTROLLERS: dict[str, Entry] = {
     "persistentvolume-expander-controller": Entry("controllers.volumes.expand:start", "expand-controller"),
     "ephemeral-volume-controller": Entry("controllers.volumes.ephemeral:start", "ephemeral-volume-controller"),
     "local-path-provisioner": Entry("controllers.volumes.localpath:start", "persistent-volume-binder"),
+    "horizontal-pod-autoscaler-controller": Entry("controllers.hpa:start", "horizontal-pod-autoscaler"),
     # Last: it follows what the others watch, without a second copy.
     "garbage-collector-controller": Entry("controllers.garbage:start", "generic-garbage-collector"),
 }
