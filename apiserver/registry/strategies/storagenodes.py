@@ -19,7 +19,7 @@ from kubepy.api.quantity import parse
 
 _GROUP_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
 _MODES = ("Ephemeral", "Persistent")
-_MAX_NODE_ID = 192
+_MAX_NODE_ID = 256
 _MAX_MESSAGE = 1024
 
 
