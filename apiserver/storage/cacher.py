@@ -29,8 +29,9 @@ log = logging.getLogger(__name__)
 TICK = 1.0
 """Seconds between looks at what is due: bookmarks, encodings to forget."""
 BOOKMARK_INTERVAL = 60.0
-COALESCE = 0.002
-"""Seconds that events may wait for company when the last delivery is that recent: a storm costs each watcher fewer wake-ups."""
+COALESCE, COALESCE_MAX = 0.0001, 0.02
+"""Seconds per watcher, and at most, that events may wait for company when the last delivery is that recent: a storm costs
+each watcher fewer wake-ups, and delivering leaves time for the writes."""
 COALESCE_WATCHERS = 8
 """With fewer watchers than this on a prefix, events never wait."""
 JOINED_BYTES = 16 << 20
@@ -290,8 +291,9 @@ class Cacher:
         if self._flush_timer is not None:
             return
         loop = asyncio.get_running_loop()
-        wait = self._flushed_at + COALESCE - loop.time()
-        if wait <= 0 or sum(shard.fanout.size for shard in self._dirty) < COALESCE_WATCHERS:
+        watchers = sum(shard.fanout.size for shard in self._dirty)
+        wait = self._flushed_at + min(COALESCE * watchers, COALESCE_MAX) - loop.time()
+        if wait <= 0 or watchers < COALESCE_WATCHERS:
             self._flush()
         else:
             self._flush_timer = loop.call_later(wait, self._flush)

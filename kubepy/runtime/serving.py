@@ -526,6 +526,7 @@ async def serve(
         interface="asgi3",
         server_header=False,
         date_header=False,
+        proxy_headers=False,
     )
     config.load()
     config.ssl = context
