@@ -54,6 +54,7 @@ class Server:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closers: list[Callable[[], Any]] = []
         self._later: list[Callable[[], Any]] = []
+        self._after_start: list[Callable[[], None]] = []
 
     async def run(self, started: Callable[[int], None] | None = None) -> None:
         """Start, call `started` with the port once ready, serve, stop cleanly. Raises OSError, Unavailable."""
@@ -186,11 +187,19 @@ class Server:
         metrics = Metrics()
         discovery = Discovery(self.catalog, f"{self.address}:{self.port}")
         self._extensions(files, discovery)
+        aggregator = self._aggregator(files, discovery)
+
+        async def remote(req: Any) -> bool:
+            found = aggregator.find(req)
+            if found is not None:
+                await aggregator.serve(req, found)
+            return found is not None
+
         limits = Limits(lister, o.max_requests_inflight + o.max_mutating_requests_inflight)
         audit = Audit.open(o.audit_log_path, o.audit_policy_file, authorizer)
         if audit is not None:
             self._closers.append(audit.close)
-        return Handler(self.api, discovery.serve, subresources.find, self._root(metrics, discovery, openid), metrics, limits, audit)
+        return Handler(self.api, discovery.serve, subresources.find, self._root(metrics, discovery, openid), metrics, limits, audit, remote)
 
     def _streams(self, files: pki.Pki, subresources: Subresources) -> None:
         from apiserver.rest.streams.connect import Connector
@@ -221,6 +230,17 @@ class Server:
         self._closers += [client.close, custom.stop]
         self.registry.admission = build(Tools(self.lister, self.registry, self.options, self.api.authorizer))
         self._closers.append(self.registry.admission.close)
+
+    def _aggregator(self, files: pki.Pki, discovery: Discovery) -> Any:
+        from apiserver.aggregator.aggregator import Aggregator
+
+        o = self.options
+        cert = o.proxy_client_cert_file or files.cert("front-proxy-client")
+        aggregator = Aggregator(self.registry, self.lister, cert, o.proxy_client_key_file or files.key("front-proxy-client"))
+        discovery.remote = lambda: (aggregator.generation, {k: r.resources for k, r in aggregator.remotes.items()})
+        self._closers.append(aggregator.stop)
+        self._after_start.append(aggregator.start)
+        return aggregator
 
     def _root(self, metrics: Metrics, discovery: Discovery, openid: Any) -> Any:
         """The FastAPI app, made when the first request for it comes: its import takes longer than the rest of the start."""
@@ -293,6 +313,8 @@ class Server:
         self._spawn(FlowStatus(self.registry, self.lister).keep())
         for work in self._later:
             self._spawn(work())
+        for start in self._after_start:
+            start()
         log.info("default objects are in place after %.3f s", time.perf_counter() - begun)
 
 

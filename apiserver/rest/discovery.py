@@ -6,6 +6,7 @@ Upstream: apiserver pkg/endpoints/discovery, kube-aggregator pkg/apiserver (orde
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -31,13 +32,15 @@ class Discovery:
         self._generation = -1
         self._cache: dict[str, bytes] = {}
         self._groups: dict[str, dict[str, list[Resource]]] = {}
-        self.group_versions: dict[str, list[str]] = {}
-        """Groups of APIServices that other servers answer: group → versions (set by the aggregator)."""
+        self.remote: Callable[[], tuple[int, dict[tuple[str, str], Any]]] = lambda: (0, {})
+        """(generation, (group, version) → APIResourceList or None): what other servers answer (set by the aggregator)."""
+        self._remote_generation = 0
 
     def groups(self) -> dict[str, dict[str, list[Resource]]]:
         """group → version → resources, in discovery's order."""
-        if self._generation != self._catalog.generation:
-            self._generation = self._catalog.generation
+        generation, _ = self.remote()
+        if self._generation != self._catalog.generation or generation != self._remote_generation:
+            self._generation, self._remote_generation = self._catalog.generation, generation
             self._cache = {}
             self._groups = documents.by_group_version(_ordered(self._catalog))
         return self._groups
@@ -63,6 +66,9 @@ class Discovery:
         if len(parts) > 1:
             group = "" if parts[0] == "api" else parts[1]
             version = parts[-1] if (parts[0] == "api" or len(parts) == 3) else ""
+            if group not in groups and any(g == group for g, _ in self.remote()[1]) and not version:
+                await req.json(200, orjson.dumps(documents.group_document(group, self._remote_versions(group))))
+                return True
             if group not in groups or (parts[0] == "api" and version not in groups[group]):
                 req.send(404, _NOT_FOUND, "text/plain; charset=utf-8")
                 return True
@@ -91,18 +97,27 @@ class Discovery:
     def _document(self, parts: list[str], aggregated: bool) -> Any:
         groups = self.groups()
         legacy = parts[0] == "api"
+        remote = {} if legacy else self.remote()[1]
+        others = [g for g in dict.fromkeys(g for g, _ in remote) if g not in groups]
         if aggregated:
             chosen = [r for g, versions in groups.items() if (not g) == legacy for rs in versions.values() for r in rs]
-            return documents.aggregated_of(chosen)
+            out = documents.aggregated_of(chosen)
+            for g in others:
+                versions_ = [_remote_version(v, remote[g, v]) for v in self._remote_versions(g)]
+                out["items"].append(documents.group_discovery(g, versions_))
+            return out
         if len(parts) == 1:
             if legacy:
                 return documents.api_versions([{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address}])
-            return documents.group_list([(g, list(v)) for g, v in groups.items()])
+            return documents.group_list([(g, list(v)) for g, v in groups.items()] + [(g, self._remote_versions(g)) for g in others])
         if legacy:
             return documents.resource_list(parts[1], groups[""][parts[1]])
         if len(parts) == 2:
             return documents.group_document(parts[1], list(groups[parts[1]]))
         return documents.resource_list(f"{parts[1]}/{parts[2]}", groups[parts[1]][parts[2]])
+
+    def _remote_versions(self, group: str) -> list[str]:
+        return sorted((v for g, v in self.remote()[1] if g == group), key=_priority)
 
     @staticmethod
     async def _send_aggregated(req: Request, body: bytes) -> None:
@@ -113,6 +128,31 @@ class Discovery:
             req.send(304, b"", documents.AGGREGATED, extra)
             return
         req.send(200, body, documents.AGGREGATED, extra)
+
+
+def _remote_version(version: str, listed: Any) -> Any:
+    """Another server's APIResourceList as an entry of the aggregated document; stale while it does not answer."""
+    if listed is None:
+        return {"version": version, "resources": [], "freshness": "Stale"}
+    resources: list[Any] = []
+    by_name: dict[str, Any] = {}
+    for r in listed.get("resources") or ():
+        name, _, sub = r["name"].partition("/")
+        group, _, own = listed.get("groupVersion", "").rpartition("/")
+        kind = {"group": r.get("group") or group, "version": r.get("version") or own, "kind": r["kind"]}
+        if sub:
+            entry = {"subresource": sub, "responseKind": kind, "verbs": r.get("verbs") or []}
+            if name in by_name:
+                by_name[name].setdefault("subresources", []).append(entry)
+            continue
+        shown = {
+            "resource": name, "responseKind": kind, "scope": "Namespaced" if r.get("namespaced") else "Cluster",
+            "singularResource": r.get("singularName", ""), "verbs": r.get("verbs") or [],
+        }  # fmt: skip
+        shown |= {k: r[k] for k in ("shortNames", "categories") if r.get(k)}
+        by_name[name] = shown
+        resources.append(shown)
+    return {"version": version, "resources": resources, "freshness": "Current"}
 
 
 def _wants_aggregated(accept: bytes) -> bool:

@@ -51,6 +51,7 @@ class Handler:
         metrics: Metrics,
         limits: Limits | None = None,
         audit: Audit | None = None,
+        remote: Callable[[Request], Awaitable[bool]] | None = None,
     ) -> None:
         self._api = api
         self._discovery = discovery
@@ -59,6 +60,7 @@ class Handler:
         self._metrics = metrics
         self._limits = limits
         self._audit = audit
+        self._remote = remote
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
@@ -78,7 +80,9 @@ class Handler:
                 if not self._limits.enter(seated, req.info):
                     await self._limits.wait(seated)
                 flow = seated
-            if req.info.is_resource:
+            if self._remote is not None and await self._remote(req):
+                pass
+            elif req.info.is_resource:
                 await self._resource(req)
             elif not await self._discovery(req):
                 await self._fallback(scope, receive, send)

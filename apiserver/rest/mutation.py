@@ -64,7 +64,7 @@ class Ownership:
 
 def strategy_of(served: Served, subresource: str) -> Strategy:
     """The strategy of an endpoint."""
-    return served.work.strategy.subresources.get(subresource, served.work.strategy)
+    return served.strategy.subresources.get(subresource, served.strategy)
 
 
 def manager_of(options: Obj, agent: str) -> str:

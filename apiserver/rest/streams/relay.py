@@ -1,0 +1,148 @@
+"""Passes a request on to another HTTP server and its answer back: plainly, or as a tunnel after an Upgrade.
+
+Upstream: apimachinery pkg/util/proxy/upgradeaware.go.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from apiserver.rest.request import Request
+from apiserver.rest.streams import tunnel
+from apiserver.rest.streams.target import Target
+from kubepy.api import errors
+
+Header = tuple[bytes, bytes]
+
+_HOP = frozenset(
+    (b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer", b"transfer-encoding", b"upgrade")
+)
+_PRIVATE = frozenset((b"authorization", b"host", b"content-length", b"x-remote-user", b"x-remote-group", b"x-remote-uid"))
+_UPGRADE = frozenset((b"upgrade", b"connection"))
+
+
+class Relay:
+    """Holds the pool of connections that plain requests share."""
+
+    def __init__(self) -> None:
+        self._session: Any = None
+
+    async def close(self) -> None:
+        """Close pooled connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def tunnel(self, req: Request, target: Target, context: ssl.SSLContext | None, extra: Sequence[Header] = ()) -> None:
+        """Pass an Upgrade through, byte for byte once it is accepted. Raises InternalError."""
+        headers = [(k, v) for k, v in req.scope["headers"] if k in _UPGRADE or (k not in _HOP and k not in _PRIVATE)]
+        headers += extra
+        try:
+            backend = await tunnel.connect(target, context)
+            status, head = await tunnel.ask(backend, req.method, target, headers)
+        except OSError as e:
+            raise errors.InternalError.of(f"error dialing backend: {e}") from None
+        if status == 101:
+            client = req.exchange.take_over(head)
+            await tunnel.join(client, backend)
+            return
+        reader, writer = backend
+        try:
+            body = await reader.read(64 * 1024)
+        finally:
+            writer.close()
+        req.send(status, _unchunked(head, body), "text/plain; charset=utf-8")
+
+    async def pass_on(
+        self,
+        req: Request,
+        target: Target,
+        context: ssl.SSLContext | None,
+        *,
+        content_type: str = "",
+        prefix: str = "",
+        extra: Sequence[Header] = (),
+    ) -> None:
+        """Pass a plain request on and stream its answer back. Redirects to absolute paths get `prefix`.
+
+        Raises ServiceUnavailable (with a prefix) or a plain StatusError when the other server cannot be reached.
+        """
+        import aiohttp
+        from yarl import URL
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None, sock_connect=tunnel.CONNECT_SECONDS)
+            )
+        headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in req.scope["headers"] if k not in _HOP and k not in _PRIVATE]
+        headers += [(k.decode("latin-1"), v.decode("latin-1")) for k, v in extra]
+        if client := req.scope.get("client"):
+            headers.append(("X-Forwarded-For", client[0]))
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        url = URL(f"{'https' if target.tls else 'http'}://{host}:{target.port}{target.path}", encoded=True)
+        body = None if req.method in ("GET", "HEAD", "OPTIONS") and b"content-length" not in req.headers else _body(req)
+        try:
+            answer = await self._session.request(
+                req.method, url, headers=headers, data=body, ssl=context or False, allow_redirects=False
+            )
+        except aiohttp.ClientError as e:
+            if prefix:
+                raise errors.ServiceUnavailable(f"error trying to reach service: {e}") from None
+            raise errors.StatusError(f'Get "{url}": {e}', reason="") from None
+        exchange = req.exchange
+        lines = []
+        for name, value in answer.headers.items():
+            key = name.lower().encode("latin-1")
+            if key in _HOP or key in (b"content-length", b"date"):
+                continue
+            if key == b"location" and prefix and value.startswith("/"):
+                value = prefix + value
+            lines.append(b"%b: %b\r\n" % (key, value.encode("latin-1", "replace")))
+        if content_type and "content-type" not in answer.headers:
+            lines.append(f"content-type: {content_type}\r\n".encode())
+        exchange.on_gone = answer.close
+        try:
+            if req.method == "HEAD":
+                exchange.respond(answer.status, b"".join(lines), b"")
+                return
+            exchange.start(answer.status, b"".join(lines))
+            async for chunk in answer.content.iter_any():
+                if chunk and not exchange.write(chunk):
+                    return
+                if exchange.full:
+                    await exchange.drained()
+        except aiohttp.ClientError:
+            exchange.transport.close()
+            return
+        finally:
+            exchange.on_gone = None
+            answer.close()
+        exchange.end()
+
+
+async def _body(req: Request) -> AsyncIterator[bytes]:
+    while True:
+        message: Any = await req.exchange.receive()
+        if message["type"] != "http.request":
+            return
+        if message["body"]:
+            yield message["body"]
+        if not message["more_body"]:
+            return
+
+
+def _unchunked(head: bytes, body: bytes) -> bytes:
+    if b"transfer-encoding: chunked" not in head.lower():
+        return body
+    out = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        try:
+            length = int(size.split(b";")[0], 16)
+        except ValueError:
+            return out
+        if not length:
+            return out
+        out, body = out + rest[:length], rest[length + 2 :]
+    return out
