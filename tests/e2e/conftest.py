@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -123,17 +124,40 @@ class Cluster:
         return "\n".join(out)
 
 
+FETCH = r"""#!/bin/bash
+# fetch HOST [PORT]: print the body of a page. bash resolves names with the C library; static busybox cannot.
+exec 3<>"/dev/tcp/$1/${2:-80}" || exit 1
+printf 'GET / HTTP/1.0\r\nHost: %s\r\n\r\n' "$1" >&3
+read -r status <&3
+while read -r line <&3 && [ "$line" != $'\r' ]; do :; done
+cat <&3
+[[ $status == *" 200 "* ]]
+"""
+
+
 def _rootfs() -> bytes:
-    busybox = Path(shutil.which("busybox") or "/bin/busybox").read_bytes()
+    """busybox, and bash with its libraries, as a tar."""
+    files = {"bin/busybox": Path(shutil.which("busybox") or "/bin/busybox"), "bin/bash": Path("/bin/bash")}
+    linked = subprocess.run(["ldd", "/bin/bash"], capture_output=True, text=True, check=True).stdout
+    for path in re.findall(r"(/\S+)", linked):
+        files[path.lstrip("/")] = Path(path)
+    for extra in ("libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"):
+        libc = next(Path(p) for p in re.findall(r"(/\S+)", linked) if "/libc.so" in p)
+        if (libc.parent / extra).exists():
+            files[str(libc.parent / extra).lstrip("/")] = libc.parent / extra
+    folders = {"tmp", "www", "etc", "root", "proc", "sys", "dev"}
+    folders |= {str(parent) for name in files for parent in Path(name).parents if str(parent) != "."}
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
-        for folder in ("bin", "tmp", "www", "etc", "root", "proc", "sys", "dev"):
+        for folder in sorted(folders):
             info = tarfile.TarInfo(folder)
             info.type, info.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
             tar.addfile(info)
-        info = tarfile.TarInfo("bin/busybox")
-        info.size, info.mode = len(busybox), 0o755
-        tar.addfile(info, io.BytesIO(busybox))
+        contents = {name: path.resolve().read_bytes() for name, path in files.items()} | {"bin/fetch": FETCH.encode()}
+        for name, data in contents.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(data), 0o755
+            tar.addfile(info, io.BytesIO(data))
         for applet in APPLETS:
             info = tarfile.TarInfo(f"bin/{applet}")
             info.type, info.linkname = tarfile.SYMTYPE, "busybox"
@@ -143,7 +167,7 @@ def _rootfs() -> bytes:
 
 @pytest.fixture(scope="session")
 def image() -> Iterator[str]:
-    """An image of one megabyte with a shell and a web server; tags 1 and 2 are the same bytes."""
+    """An image of a few megabytes with a shell and a web server; tags 1 and 2 are the same bytes."""
     client = docker.from_env()
     rootfs = _rootfs()
     for tag in ("1", "2"):

@@ -26,8 +26,7 @@ def serve(cluster: Cluster, namespace: str, image: str) -> None:
 
 
 def fetch(cluster: Cluster, namespace: str, host: str, times: int = 1) -> list[str]:
-    script = f"for i in $(seq {times}); do wget -q -T 5 -O - http://{host}/ || echo FAILED; done"
-    script = script.replace(f"$(seq {times})", " ".join(map(str, range(times))))
+    script = f"for i in {' '.join(map(str, range(times)))}; do timeout 5 fetch {host} || echo FAILED; done"
     return cluster.kubectl("-n", namespace, "exec", "client", "--", "sh", "-c", script).split("\n")[:-1]
 
 
@@ -45,7 +44,7 @@ def test_a_page_comes_from_every_pod_by_address_and_by_name(cluster: Cluster, na
 
 def test_a_new_version_replaces_the_old_without_a_failed_request(cluster: Cluster, namespace: str, image: str) -> None:
     serve(cluster, namespace, image)
-    loop = "while true; do wget -q -T 5 -O - http://web/ || echo FAILED; done"
+    loop = "while true; do timeout 5 fetch web || echo FAILED; done"
     cluster.kubectl("-n", namespace, "apply", "-f", "-", stdin=shell(image, "loop", loop))
     cluster.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/loop", "--timeout=60s")
     until(lambda: cluster.kubectl("-n", namespace, "logs", "loop", "--tail=1"), 20, "a first answer")
