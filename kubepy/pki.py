@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from kubepy.pkifiles import Pki as Pki
+
 CA_DAYS = 3650
 LEAF_DAYS = 365
 _RENEW_BEFORE = dt.timedelta(days=30)
@@ -42,41 +44,6 @@ class KeyPair:
     def key_pem(self) -> bytes:
         """The unencrypted PKCS#8 key in PEM."""
         return key_pem(self.key)
-
-
-@dataclass(frozen=True, slots=True)
-class Pki:
-    """Paths of the files of one PKI folder."""
-
-    dir: Path
-
-    @property
-    def ca_cert(self) -> Path:
-        """The cluster CA's certificate."""
-        return self.dir / "ca.crt"
-
-    @property
-    def ca_key(self) -> Path:
-        """The cluster CA's key."""
-        return self.dir / "ca.key"
-
-    @property
-    def sa_key(self) -> Path:
-        """The private key that signs service-account tokens."""
-        return self.dir / "sa.key"
-
-    @property
-    def sa_pub(self) -> Path:
-        """Its public key."""
-        return self.dir / "sa.pub"
-
-    def cert(self, name: str) -> Path:
-        """The certificate called `name`."""
-        return self.dir / f"{name}.crt"
-
-    def key(self, name: str) -> Path:
-        """The key called `name`."""
-        return self.dir / f"{name}.key"
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

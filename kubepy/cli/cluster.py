@@ -5,12 +5,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-import secrets
 import socket
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from kubepy import pki
+from kubepy.pkifiles import Pki
 
 DEFAULT_PORT = 6443
 FIRST_KUBELET_PORT = 10250
@@ -30,7 +29,7 @@ class Cluster:
     """The settings of a cluster, kept in `cluster.json` of its data folder."""
 
     name: str = "kubepy"
-    id: str = field(default_factory=lambda: secrets.token_hex(4))
+    id: str = field(default_factory=lambda: os.urandom(4).hex())
     address: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     nodes: int = 1
@@ -48,9 +47,9 @@ class Cluster:
         return f"https://{self.address}:{self.port}"
 
     @property
-    def pki(self) -> pki.Pki:
+    def pki(self) -> Pki:
         """The folder of certificates."""
-        return pki.Pki(self.dir / "pki")
+        return Pki(self.dir / "pki")
 
     @property
     def kubeconfig(self) -> Path:
@@ -109,6 +108,8 @@ class Cluster:
 
     def write_credentials(self) -> None:
         """Certificates and kubeconfigs of all components, as far as they are missing."""
+        from kubepy import pki  # the supervisor has no use for cryptography
+
         made = pki.ensure_pki(self.pki.dir, names=[self.address], service_ip=self.service_ip(1), domain=self.domain)
         pki.ensure_component_kubeconfigs(made, self.dir, self.server)
         pki.ensure_kubeconfig(made, self.dir / "proxy.kubeconfig", self.server, "system:kube-proxy")

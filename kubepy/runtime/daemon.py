@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import logging
 import os
@@ -20,6 +19,7 @@ import uvloop
 
 from kubepy.client.config import Config, ConfigError, load
 from kubepy.client.rest import Client
+from kubepy.runtime import memory
 from kubepy.runtime.health import Health
 from kubepy.runtime.leader import LeaderElector, LeadershipLost, Terms
 
@@ -106,6 +106,7 @@ Main = Callable[[Daemon], Awaitable[None]]
 def run(main: Main, args: argparse.Namespace) -> int:
     """Run `main` until it returns or SIGINT/SIGTERM comes, then cancel it; the process's exit status."""
     configure_logs(args.logging_format, args.verbosity)
+    memory.tune()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_run(main, args))
@@ -120,8 +121,7 @@ async def _run(main: Main, args: argparse.Namespace) -> int:
         loop.add_signal_handler(number, daemon.stopping.set)
     if args.healthz_port:
         await daemon.health.start(args.healthz_bind_address, args.healthz_port)
-    # Long-lived caches make full collections dear and find nothing: let them be rare.
-    gc.set_threshold(50_000, 20, 100)
+    tidying = asyncio.ensure_future(memory.tidy())
     work = asyncio.ensure_future(main(daemon))
     stop = asyncio.ensure_future(daemon.stopping.wait())
     try:
@@ -142,6 +142,7 @@ async def _run(main: Main, args: argparse.Namespace) -> int:
         return 1
     finally:
         stop.cancel()
+        tidying.cancel()
         await daemon.health.stop()
     return 0
 
