@@ -31,7 +31,7 @@ from apiserver.storage.cacher import EventType
 from kubepy.api import errors
 from kubepy.api.patch.managed import ManagedFields
 
-RETRY = 1.0
+RETRY = 0.2
 """Seconds between looks at objects that wait for their own finalizers."""
 TERMINATING = "create not allowed while custom resource definition is terminating"
 _NAMES = ("plural", "singular", "shortNames", "kind", "listKind", "categories")
