@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from scheduler.framework.interface import Cycle, FilterPlugin, ScorePlugin, Scores, Unschedulable
+from scheduler.framework.interface import Cycle, FilterPlugin, Scores, Unschedulable
 from scheduler.framework.podinfo import PodInfo
 from scheduler.framework.snapshot import Bools, Snapshot
+from scheduler.profile import Profile
+
+NO_NODES = "no nodes available to schedule pods"
+DYNAMIC_RESOURCES = "DynamicResources"
 
 
 @dataclass(frozen=True)
 class Placement:
-    """The chosen node; `scores` by plugin (weighted) are kept when asked for."""
+    """The chosen node; `scores` by plugin (weighted) are kept when asked for. `cycle` holds what plugins remember of it."""
 
     node: str
     score: float
+    cycle: Cycle
     scores: dict[str, Scores] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Refusal:
     """No node fits. `reasons` counts nodes by reason; `plugins` are those that refused; `resolvable` are nodes where
-    removing pods could help; `general` is a reason that concerns no single node."""
+    removing pods could help; `general` is a reason that concerns no single node, given before any node was looked at."""
 
     total: int
     reasons: Counter[str]
@@ -35,72 +39,139 @@ class Refusal:
     general: str = ""
 
 
-def schedule(
-    snapshot: Snapshot,
-    pod: PodInfo,
-    filters: Sequence[FilterPlugin],
-    scores: Sequence[tuple[ScorePlugin, int]],
-    rng: random.Random,
-    *,
-    explain: bool = False,
-) -> Placement | Refusal:
+def schedule(snapshot: Snapshot, pod: PodInfo, profile: Profile, rng: random.Random, *, explain: bool = False) -> Placement | Refusal:
     """Filter all nodes, score what is left, choose among the best at random."""
     cycle = Cycle(pod, snapshot, snapshot.alive.copy())
-    refusal = run_filters(cycle, filters)
+    refusal = find_nodes(cycle, profile)
     if refusal is not None:
         return refusal
+    return choose(cycle, profile, rng, explain=explain)
+
+
+def find_nodes(cycle: Cycle, profile: Profile) -> Refusal | None:
+    """Narrow `cycle.feasible` to the nodes that take the pod; returns why there are none, or None.
+
+    Pods that are nominated to a node and no less important count as if they ran there; because such a pod may also be what
+    this one wants near, a node must fit with and without them (RunFilterPluginsWithNominatedPods).
+    """
+    snapshot, pod = cycle.snapshot, cycle.pod
+    if not snapshot.nominated:
+        return run_filters(cycle, profile)
+    plus = [(node, p) for node, p in snapshot.nominated.values() if p.priority >= pod.priority and p.uid != pod.uid]
+    if not plus:
+        return run_filters(cycle, profile)
+    with snapshot.supposing(plus=plus):
+        refusal = run_filters(cycle, profile)
+    if refusal is not None:
+        return refusal
+    bare = Cycle(pod, snapshot, cycle.feasible.copy())
+    refusal = run_filters(bare, profile)
+    cycle.feasible, cycle.state = bare.feasible, bare.state
+    return refusal
+
+
+def choose(
+    cycle: Cycle, profile: Profile, rng: random.Random, *, extra: dict[str, float] | None = None, explain: bool = False
+) -> Placement:
+    """The best of the feasible nodes; `extra` are scores by node from outside (extenders)."""
+    snapshot, nominated = cycle.snapshot, cycle.pod.nominated
+    if nominated and not explain:
+        known = snapshot.nodes.get(nominated)
+        if known is not None and cycle.feasible[known.slot]:
+            return Placement(nominated, 0.0, cycle)
     total = np.zeros(snapshot.capacity)
     kept: dict[str, Scores] = {}
     if explain or np.count_nonzero(cycle.feasible) > 1:
-        for plugin, weight in scores:
+        for plugin, weight in profile.scores:
             raw = plugin.score(cycle)
             if raw is not None:
                 total += raw * weight
                 if explain:
                     kept[plugin.name] = raw * weight
+        for name, score in (extra or {}).items():
+            if name in snapshot.nodes:
+                total[snapshot.nodes[name].slot] += score
     total[~cycle.feasible] = -1.0
     best = np.flatnonzero(total == total.max())
     slot = int(best[rng.randrange(len(best))])
     node = snapshot.by_slot[slot]
     assert node is not None
-    return Placement(node.name, float(total[slot]), kept)
+    return Placement(node.name, float(total[slot]), cycle, kept)
 
 
-def run_filters(cycle: Cycle, filters: Sequence[FilterPlugin]) -> Refusal | None:
-    """Narrow `cycle.feasible`; returns why nothing is left, or None."""
+@dataclass
+class _Findings:
+    """What filters have said so far."""
+
+    reasons: Counter[str]
+    plugins: set[str]
+    unresolvable: Bools
+
+
+def run_filters(cycle: Cycle, profile: Profile, *, skip: frozenset[str] = frozenset()) -> Refusal | None:
+    """Narrow `cycle.feasible` by all filters but `skip`; returns why nothing is left, or None."""
     snapshot = cycle.snapshot
-    reasons: Counter[str] = Counter()
-    plugins: set[str] = set()
-    unresolvable = np.zeros(snapshot.capacity, np.bool_)
-    for plugin in filters:
-        before = cycle.feasible.copy()
-        try:
-            for rejection in plugin.filter(cycle):
-                hit = before & rejection.nodes
-                count = int(np.count_nonzero(hit))
-                if count:
-                    reasons[rejection.reason] += count
-                    plugins.add(plugin.name)
-                    cycle.feasible &= ~hit
-                    if not rejection.resolvable:
-                        unresolvable |= hit
-        except Unschedulable as refusal:
-            nothing = np.zeros(snapshot.capacity, np.bool_)
-            return Refusal(len(snapshot.nodes), reasons, frozenset([plugin.name]), nothing, str(refusal))
+    found = _Findings(Counter(), set(), np.zeros(snapshot.capacity, np.bool_))
+    try:
+        _prefilter(cycle, profile, found)
+    except Unschedulable as refusal:
+        name, text = refusal.args
+        return Refusal(len(snapshot.nodes), Counter(), frozenset([name]), np.zeros(snapshot.capacity, np.bool_), text)
+    for plugin in profile.filters:
+        if plugin.name in skip:
+            continue
+        apply(cycle, plugin, found)
         if not cycle.feasible.any():
-            break
+            return Refusal(len(snapshot.nodes), found.reasons, frozenset(found.plugins), snapshot.alive & ~found.unresolvable)
     if cycle.feasible.any():
         return None
-    return Refusal(len(snapshot.nodes), reasons, frozenset(plugins), snapshot.alive & ~unresolvable)
+    return Refusal(len(snapshot.nodes), found.reasons, frozenset(found.plugins), snapshot.alive & ~found.unresolvable)
+
+
+def _prefilter(cycle: Cycle, profile: Profile, found: _Findings) -> None:
+    for plugin in profile.prefilters:
+        try:
+            only = plugin.prefilter(cycle)
+        except Unschedulable as refusal:
+            raise Unschedulable(plugin.name, str(refusal)) from None
+        if only is not None:
+            name = plugin.name
+            out = cycle.feasible & ~only
+            if out.any():
+                found.reasons[f"node(s) didn't satisfy plugin(s) [{name}]"] += int(np.count_nonzero(out))
+                found.plugins.add(name)
+                found.unresolvable |= out
+                cycle.feasible &= only
+
+
+def apply(cycle: Cycle, plugin: FilterPlugin, found: _Findings) -> None:
+    """Let one plugin refuse nodes; without `all_reasons` a node counts for the first of its reasons only."""
+    several = getattr(plugin, "all_reasons", False)
+    before = cycle.feasible.copy() if several else cycle.feasible
+    for rejection in plugin.filter(cycle):
+        hit = before & rejection.nodes
+        count = int(np.count_nonzero(hit))
+        if count:
+            found.reasons[rejection.reason] += count
+            found.plugins.add(plugin.name)
+            cycle.feasible &= ~hit
+            if not rejection.resolvable:
+                found.unresolvable |= hit
 
 
 def message(refusal: Refusal, after: str = "") -> str:
-    """Upstream's text of a failed attempt (framework.FitError): reasons sorted, then what preemption said."""
-    text = f"0/{refusal.total} nodes are available"
+    """Upstream's text of a failed attempt (framework.FitError): reasons sorted, then what the post-filter plugins said."""
+    if not refusal.total:
+        return NO_NODES
+    text = f"0/{refusal.total} nodes are available:"
     if refusal.general:
-        text += f": {refusal.general}"
-    reasons = ", ".join(sorted(f"{count} {reason}" for reason, count in refusal.reasons.items()))
+        text += f" {refusal.general}."
+    reasons = histogram(refusal.reasons)
     if reasons:
-        text += f": {reasons}"
-    text += "."
+        text += f" {reasons}."
     return f"{text} {after}" if after else text
+
+
+def histogram(reasons: Counter[str]) -> str:
+    """`<count> <reason>` joined and sorted as upstream does (as texts)."""
+    return ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))

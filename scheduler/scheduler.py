@@ -1,219 +1,280 @@
-"""The loop: follows pods and nodes, tries one pod after another, binds in the background. All I/O of the scheduler is here."""
+"""The loop: tries one pod after another, carries placements and preemptions out in the background."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from kubepy.api.errors import Conflict, NotFound, StatusError
-from kubepy.client.rest import Client, Unreachable
+from kubepy.api.errors import NotFound, StatusError
+from kubepy.client.rest import Client
 from kubepy.runtime.clock import Clock, RealClock, format_time
-from kubepy.runtime.events import EventRecorder
 from kubepy.runtime.informer import InformerFactory
-from scheduler.cycle import Refusal, message, schedule
-from scheduler.framework.podinfo import DEFAULT_SCHEDULER, PodInfo, parse
-from scheduler.framework.snapshot import Snapshot
-from scheduler.plugins import FILTERS, SCORES
+from scheduler import podstatus
+from scheduler.binder import Binder, BindingFailed
+from scheduler.config import Configuration
+from scheduler.cycle import DYNAMIC_RESOURCES, Placement, Refusal, choose, find_nodes, message
+from scheduler.events import Recorder
+from scheduler.extender import ExtenderError, consult, prioritise
+from scheduler.framework.changes import POD_DELETE, Change
+from scheduler.framework.interface import Cycle
+from scheduler.framework.podinfo import DEFAULT_SCHEDULER, Obj, PodInfo
+from scheduler.plugins.volume_binding import Plan, VolumeBinding
+from scheduler.preemption import BY_SCHEDULER, Candidate, preempt
+from scheduler.profile import Profile
 from scheduler.queue import Queued, SchedulingQueue
+from scheduler.tracking import Tracker
 
 log = logging.getLogger(__name__)
 
-Obj = dict[str, Any]
 MAX_BINDING = 64
-NO_NODES = "no nodes available to schedule pods"
-NOT_TERMINAL = "status.phase!=Succeeded,status.phase!=Failed"
 YIELD_EVERY = 8
+NO_CLAIMS = "no new claims to deallocate"
 
 
 class Scheduler:
-    """One scheduler: its queue, its picture of the nodes, and the pods it has placed but not yet seen bound (assumed)."""
+    """One scheduler for the pods of all its profiles."""
 
     def __init__(
         self,
         client: Client,
         factory: InformerFactory,
-        recorder: EventRecorder,
+        configuration: Configuration | None = None,
         *,
-        name: str = DEFAULT_SCHEDULER,
         clock: Clock | None = None,
+        rng: random.Random | None = None,
     ) -> None:
-        self.client, self.recorder, self.name = client, recorder, name
-        self.clock = clock or RealClock()
-        self.snapshot = Snapshot()
-        self.queue = SchedulingQueue(self.clock)
-        self.rng = random.Random()
-        self.pods = factory.informer("pods", field_selector=NOT_TERMINAL)
-        self.nodes = factory.informer("nodes")
-        self.namespaces = factory.informer("namespaces", metadata_only=True)
-        self._placed: dict[str, str] = {}
-        self._orphans: dict[str, dict[str, PodInfo]] = {}
+        self.client, self.clock, self.rng = client, clock or RealClock(), rng or random.Random()
+        configuration = configuration or Configuration()
+        self.profiles: Mapping[str, Profile] = configuration.profiles
+        self.queue = SchedulingQueue(self.clock, self._concerns, initial=configuration.initial_backoff, most=configuration.max_backoff)
+        self.tracker = Tracker(factory, self.queue, self.profiles)
+        self.snapshot = self.tracker.snapshot
+        self.binder = Binder(client, self.snapshot.cluster, self.clock)
+        self.tracker.on_claim = self.binder.claim_changed
+        self.recorder = Recorder(client, self.clock, lambda: self.queue.busy or bool(self._in_binding))
         self._binding = asyncio.Semaphore(MAX_BINDING)
+        self._in_binding = 0
+        self._preempting: dict[str, bool] = {}
+        """Pods whose victims are being removed; the value tells whether a change came meanwhile."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self.namespaces.on_event(self._namespace_event)
-        self.nodes.on_event(self._node_event)
-        self.pods.on_event(self._pod_event)
+
+    def _concerns(self, pod: PodInfo, rejected_by: frozenset[str], change: Change) -> bool:
+        return self._profile(pod).concerns(change, pod, rejected_by)
+
+    def _profile(self, pod: PodInfo) -> Profile:
+        return self.profiles[pod.spec.get("schedulerName", DEFAULT_SCHEDULER)]
 
     async def run(self) -> None:
         """Schedule for ever."""
-        await self.namespaces.synced()
-        await self.nodes.synced()
-        await self.pods.synced()
+        await self.tracker.synced()
+        self._spawn(self.recorder.run())
         tried = 0
-        while True:
-            queued = await self.queue.pop()
-            await self._binding.acquire()
-            if not self._try(queued):
-                self._binding.release()
-            tried += 1
-            if tried % YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-
-    # Events
-
-    def _node_event(self, kind: str, _old: Obj | None, new: Obj) -> None:
-        name = new["metadata"]["name"]
-        if kind == "DELETED":
-            slot = self.snapshot.nodes.get(name)
-            if slot is not None and slot.pods:
-                self._orphans[name] = dict(slot.pods)
-            self.snapshot.remove_node(name)
-            return
-        before = self.snapshot.generation
-        self.snapshot.set_node(new)
-        for pod in self._orphans.pop(name, {}).values():
-            self.snapshot.add_pod(name, pod)
-        if self.snapshot.generation != before:
-            self.queue.move(lambda _q: True)
-
-    def _namespace_event(self, kind: str, _old: Obj | None, new: Obj) -> None:
-        meta = new["metadata"]
-        self.snapshot.set_namespace(meta["name"], None if kind == "DELETED" else meta.get("labels") or {})
-
-    def _pod_event(self, kind: str, _old: Obj | None, new: Obj) -> None:
-        uid, node = new["metadata"]["uid"], new["spec"].get("nodeName") or ""
-        if kind == "DELETED":
-            self.queue.remove(uid)
-            self._forget(uid)
-            return
-        if node:
-            self.queue.remove(uid)
-            self._charge(node, parse(new))
-        elif new["spec"].get("schedulerName", DEFAULT_SCHEDULER) == self.name and uid not in self._placed:
-            if "deletionTimestamp" in new["metadata"] or new["spec"].get("schedulingGates"):
-                self.queue.remove(uid)
-            elif (
-                kind == "ADDED"
-                or _old is None
-                or _old["spec"] != new["spec"]
-                or _old["metadata"].get("labels") != new["metadata"].get("labels")
-            ):
-                self.queue.add(parse(new))
-
-    def _charge(self, node: str, pod: PodInfo) -> None:
-        known = self._placed.get(pod.uid)
-        if known is not None and known != node:
-            self._forget(pod.uid)
-        self._placed[pod.uid] = node
-        if node in self.snapshot.nodes:
-            self.snapshot.add_pod(node, pod)
-        else:
-            self._orphans.setdefault(node, {})[pod.uid] = pod
-
-    def _forget(self, uid: str) -> None:
-        node = self._placed.pop(uid, None)
-        if node is None:
-            return
-        if node in self._orphans:
-            self._orphans[node].pop(uid, None)
-        self.snapshot.remove_pod(node, uid)
-        self.queue.move(lambda _q: True)
+        try:
+            while True:
+                queued = await self.queue.pop()
+                await self._binding.acquire()
+                if not await self._try(queued):
+                    self._binding.release()
+                tried += 1
+                if tried % YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
+        finally:
+            # Whoever leads next must not meet writes of ours.
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # One attempt
 
-    def _try(self, queued: Queued) -> bool:
+    async def _try(self, queued: Queued) -> bool:
         """Place a pod; returns whether a binding was begun, which then owns the semaphore's place."""
-        pod = queued.pod
+        pod, profile = queued.pod, self._profile(queued.pod)
+        if pod.uid in self._preempting:
+            self._preempting[pod.uid] = True
+            self.queue.park(pod.uid, queued.rejected_by)
+            return False
         try:
-            result = schedule(self.snapshot, pod, FILTERS, SCORES, self.rng)
+            result = self._decide(pod, profile) if not profile.extenders else await self._decide_with_extenders(pod, profile)
+        except ExtenderError as e:
+            self._failed(pod, profile, str(e), None, reason="SchedulerError")
+            self.queue.retry(pod.uid)
+            return False
         except Exception:
             log.exception("scheduling %s failed", pod.key)
             self.queue.retry(pod.uid)
             return False
+        if pod.uid not in self.queue:
+            return False  # deleted, or bound by somebody else, while extenders were asked
         if isinstance(result, Refusal):
-            self._refused(pod, result)
+            self._refused(pod, profile, result)
             return False
-        assumed = parse(pod.obj, result.node)
-        self._charge(result.node, assumed)
-        self._spawn(self._bind(pod, result.node))
+        plan = self._plan(result, profile)
+        if plan is not None:
+            self.binder.assume(plan, result.node)
+        self.queue.done(pod.uid)
+        self.tracker.place(result.node, pod)
+        self._in_binding += 1
+        self._spawn(self._bind(pod, profile, result.node, plan))
         return True
 
-    def _spawn(self, work: Any) -> None:
+    def _decide(self, pod: PodInfo, profile: Profile) -> Placement | Refusal:
+        cycle = Cycle(pod, self.snapshot, self.snapshot.alive.copy())
+        return find_nodes(cycle, profile) or choose(cycle, profile, self.rng)
+
+    async def _decide_with_extenders(self, pod: PodInfo, profile: Profile) -> Placement | Refusal:
+        cycle = Cycle(pod, self.snapshot, self.snapshot.alive.copy())
+        refusal = find_nodes(cycle, profile) or await consult(profile.extenders, cycle)
+        if refusal is not None:
+            return refusal
+        extra = await prioritise(profile.extenders, cycle)
+        cycle.feasible &= self.snapshot.alive
+        if not cycle.feasible.any():
+            raise ExtenderError("nodes went while extenders were asked")
+        return choose(cycle, profile, self.rng, extra=extra)
+
+    @staticmethod
+    def _plan(placement: Placement, profile: Profile) -> Plan | None:
+        if not placement.cycle.pod.claims:
+            return None
+        snapshot = placement.cycle.snapshot
+        for plugin in profile.filters:
+            if isinstance(plugin, VolumeBinding):
+                plan = plugin.plan(placement.cycle, snapshot.nodes[placement.node].slot)
+                return plan if plan.bind or plan.provision else None
+        return None
+
+    # Binding
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _bind(self, pod: PodInfo, node: str) -> None:
-        binding = {
-            "apiVersion": "v1",
-            "kind": "Binding",
-            "metadata": {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid},
-            "target": {"kind": "Node", "name": node},
-        }
+    async def _bind(self, pod: PodInfo, profile: Profile, node: str, plan: Plan | None) -> None:
+        held = True
         try:
-            await self.client.raw("POST", f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/binding", binding)
-        except (NotFound, Conflict) as error:
+            if plan is not None:
+                # Volumes may take minutes: others are bound meanwhile, and whoever looks at the pod sees where it will go.
+                self._binding.release()
+                held = False
+                await self._patch(pod, None, node)
+                await self.binder.volumes(pod, plan, node)
+                await self._binding.acquire()
+                held = True
+            extender = next((e for e in profile.extenders if e.binds and e.interested(pod)), None)
+            if extender is not None:
+                await extender.bind(pod, node)
+            else:
+                await self.binder.bind(pod, node)
+        except (BindingFailed, ExtenderError) as error:
             log.info("binding %s to %s: %s", pod.key, node, error)
-            self._unassume(pod)
-        except (StatusError, Unreachable, OSError) as error:
-            log.warning("binding %s to %s failed, trying again: %s", pod.key, node, error)
-            self._unassume(pod)
+            self._unbind(pod, profile, plan, str(error))
         else:
             self.queue.remove(pod.uid)
-            self.recorder.event(pod.obj, "Normal", "Scheduled", f"Successfully assigned {pod.key} to {node}")
+            self.snapshot.nominated.pop(pod.uid, None)
+            self.recorder.event(pod.obj, profile.name, "Normal", "Scheduled", "Binding", f"Successfully assigned {pod.key} to {node}")
         finally:
-            self._binding.release()
+            self._in_binding -= 1
+            if held:
+                self._binding.release()
 
-    def _unassume(self, pod: PodInfo) -> None:
-        present = self.pods.cache.get(pod.key)
+    def _unbind(self, pod: PodInfo, profile: Profile, plan: Plan | None, error: str) -> None:
+        if plan is not None:
+            self.binder.forget(plan)
+        present = self.tracker.pods.cache.get(pod.key)
         if present is not None and present["metadata"]["uid"] == pod.uid and present["spec"].get("nodeName"):
-            return  # bound after all: the event has told, or will tell, where
-        self._forget(pod.uid)
+            return  # bound by somebody else: the event has told, or will tell, where
+        self.tracker.forget(pod.uid)
+        pod.node = ""
+        self.queue.move(Change((POD_DELETE,), pod.obj, None))
+        if present is None or present["metadata"]["uid"] != pod.uid:
+            self.queue.remove(pod.uid)
+            return
+        self._failed(pod, profile, error, "", reason="SchedulerError")
         self.queue.retry(pod.uid)
 
-    def _refused(self, pod: PodInfo, refusal: Refusal) -> None:
-        text = NO_NODES if not refusal.total else message(refusal, _after(pod, refusal))
+    # Failure
+
+    def _refused(self, pod: PodInfo, profile: Profile, refusal: Refusal) -> None:
+        nominated: str | None = "" if not refusal.total else None
+        after = ""
+        if refusal.total:
+            after, nominated = self._post_filter(pod, profile, refusal)
         self.queue.park(pod.uid, refusal.plugins)
-        self.recorder.event(pod.obj, "Warning", "FailedScheduling", text)
-        self._spawn(self._report(pod, text))
+        self._failed(pod, profile, message(refusal, after), nominated)
 
-    async def _report(self, pod: PodInfo, text: str) -> None:
-        present = self.pods.cache.get(pod.key) or pod.obj
-        known: Obj = next((c for c in (present.get("status") or {}).get("conditions") or [] if c["type"] == "PodScheduled"), {})
-        if (known.get("status"), known.get("reason"), known.get("message")) == ("False", "Unschedulable", text):
+    def _post_filter(self, pod: PodInfo, profile: Profile, refusal: Refusal) -> tuple[str, str | None]:
+        """Try preemption: what upstream adds to the message, and the nomination (None: as it was)."""
+        if refusal.general and profile.claims_first and DYNAMIC_RESOURCES not in refusal.plugins:
+            return "not found", None  # that plugin's state, which a refusal before it leaves unmade
+        said = [NO_CLAIMS] if profile.claims_first else []
+        if profile.preemption is None:
+            return ", ".join(said), "" if not said else None
+        outcome = preempt(self.snapshot, pod, profile, refusal, self.rng)
+        if outcome.candidate is not None:
+            self.tracker.nominate(pod, outcome.candidate.node)
+            self._begin_preemption(pod, profile, outcome.candidate)
+            return "", outcome.candidate.node
+        if outcome.clear:
+            self.tracker.nominate(pod, "")
+        said.append(f"preemption: {outcome.text}")
+        return ", ".join(said), "" if outcome.clear else None
+
+    def _failed(self, pod: PodInfo, profile: Profile, text: str, nominated: str | None, *, reason: str = "Unschedulable") -> None:
+        self.recorder.event(pod.obj, profile.name, "Warning", "FailedScheduling", "Scheduling", text)
+        present = self._present(pod)
+        new = podstatus.condition(present, "PodScheduled", "False", reason, text, format_time(self.clock.time()))
+        self._spawn(self._patch(pod, new, nominated))
+
+    def _present(self, pod: PodInfo) -> Obj:
+        present = self.tracker.pods.cache.get(pod.key)
+        return present if present is not None and present["metadata"]["uid"] == pod.uid else pod.obj
+
+    async def _patch(self, pod: PodInfo, condition: Obj | None, nominated: str | None) -> None:
+        change = podstatus.patch(self._present(pod), condition, nominated)
+        if change is None:
             return
-        condition: Obj = {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": "Unschedulable",
-            "message": text,
-            "lastProbeTime": None,
-            "observedGeneration": present["metadata"].get("generation", 1),
-            "lastTransitionTime": known.get("lastTransitionTime") if known.get("status") == "False" else format_time(self.clock.time()),
-        }
-        patch = {"metadata": {"uid": pod.uid}, "status": {"conditions": [condition]}}
         try:
-            await self.client.patch("pods", pod.name, patch, pod.namespace, type="strategic", subresource="status")
-        except (StatusError, Unreachable, OSError) as error:
-            log.info("the condition of %s could not be written: %s", pod.key, error)
+            await self.client.patch("pods", pod.name, change, pod.namespace, type="strategic", subresource="status")
+        except (StatusError, OSError) as error:
+            log.info("the status of %s could not be written: %s", pod.key, error)
 
+    # Preemption
 
-def _after(pod: PodInfo, refusal: Refusal) -> str:
-    """What upstream adds once the post-filter plugins have had their say."""
-    if refusal.general:
-        return "not found"
-    helpful = int(refusal.resolvable.sum())
-    parts = {"No preemption victims found for incoming pod": helpful, "Preemption is not helpful for scheduling": refusal.total - helpful}
-    reasons = ", ".join(sorted(f"{n} {text}" for text, n in parts.items() if n))
-    return f"no new claims to deallocate, preemption: 0/{refusal.total} nodes are available: {reasons}."
+    def _begin_preemption(self, pod: PodInfo, profile: Profile, candidate: Candidate) -> None:
+        rivals = [p for node, p in self.snapshot.nominated.values() if node == candidate.node and p.priority < pod.priority]
+        for rival in rivals:
+            self.tracker.nominate(rival, "")
+            self._spawn(self._patch(rival, None, ""))
+            self.queue.activate(rival.uid)
+        victims = [v for v in candidate.victims if not v.terminating]
+        if victims:
+            self._preempting[pod.uid] = False
+            self._spawn(self._evict(pod, profile, candidate.node, victims))
+
+    async def _evict(self, pod: PodInfo, profile: Profile, node: str, victims: list[PodInfo]) -> None:
+        try:
+            results = await asyncio.gather(*(self._evict_one(pod, profile, node, v) for v in victims), return_exceptions=True)
+        finally:
+            missed = self._preempting.pop(pod.uid, False)
+        failures = [r for r in results if isinstance(r, BaseException)]
+        for failure in failures:
+            log.warning("preempting on %s for %s: %s", node, pod.key, failure)
+        if missed or failures:
+            self.queue.activate(pod.uid)
+
+    async def _evict_one(self, pod: PodInfo, profile: Profile, node: str, victim: PodInfo) -> None:
+        text = f"{profile.name}: preempting to accommodate a higher priority pod"
+        new = podstatus.condition(victim.obj, "DisruptionTarget", "True", BY_SCHEDULER, text, format_time(self.clock.time()))
+        change = podstatus.patch(victim.obj, new, None)
+        try:
+            if change is not None:
+                await self.client.patch("pods", victim.name, change, victim.namespace, type="strategic", subresource="status")
+            await self.client.delete("pods", victim.name, victim.namespace, preconditions={"uid": victim.uid})
+        except NotFound:
+            return
+        note = f"Preempted by pod {pod.uid} on node {node}"
+        self.recorder.event(victim.obj, profile.name, "Normal", "Preempted", "Preempting", note, related=pod.obj)

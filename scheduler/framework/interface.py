@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.framework.podinfo import PodInfo
+from scheduler.framework.podinfo import Obj, PodInfo
 from scheduler.framework.snapshot import Bools, Snapshot
 
 Scores = NDArray[np.float64]
 MAX_SCORE = 100.0
+
+Hint = Callable[[PodInfo, Obj | None, Obj | None], bool]
+"""(rejected pod, old object, new object) → whether the change may let the pod in. Added objects have no old, deleted ones no new."""
+Hints = Mapping[str, Hint]
+"""Hints by the kind of change; the kinds are listed in `framework.changes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +45,34 @@ class Cycle:
     state: dict[str, Any] = field(default_factory=dict)
 
 
+class Plugin(Protocol):
+    """What all plugins have: upstream's name, and which changes make another attempt worthwhile for a pod that it refused."""
+
+    name: str
+    hints: Hints
+
+
+@runtime_checkable
+class PreFilterPlugin(Protocol):
+    """Looks at the pod once, before any node."""
+
+    name: str
+
+    def prefilter(self, cycle: Cycle) -> Bools | None:
+        """The only nodes worth a look (None: all). Raises Unschedulable."""
+
+
+@runtime_checkable
 class FilterPlugin(Protocol):
     """Says which nodes cannot take the pod."""
 
     name: str
 
     def filter(self, cycle: Cycle) -> Iterable[Rejection]:
-        """Rejections over all slots; the cycle looks only at nodes still feasible. Raises Unschedulable."""
+        """Rejections over all slots. A node counts for the first that names it, unless the plugin has `all_reasons` set."""
 
 
+@runtime_checkable
 class ScorePlugin(Protocol):
     """Prefers some feasible nodes to others."""
 

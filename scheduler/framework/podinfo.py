@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -42,24 +42,51 @@ def _most(into: dict[str, int], other: Mapping[str, int]) -> None:
             into[name] = value
 
 
-def _requests(container: Obj, nonzero: bool) -> dict[str, int]:
+def _requests(container: Obj, nonzero: bool, held: Mapping[str, tuple[dict[str, int], bool]]) -> dict[str, int]:
     out = amounts((container.get("resources") or {}).get("requests"))
+    known = held.get(container.get("name", ""))
+    if known is not None:
+        has, infeasible = known
+        if infeasible:
+            out = dict(has)
+        else:
+            _most(out, has)
     if nonzero:
         out.setdefault(CPU, NONZERO_CPU)
         out.setdefault(MEMORY, NONZERO_MEMORY)
     return out
 
 
-def pod_requests(spec: Obj, *, nonzero: bool = False) -> dict[str, int]:
+def _held(status: Obj | None) -> dict[str, tuple[dict[str, int], bool]]:
+    """By container: what its node has given it (the most of allocated and actual), and whether what is asked for beyond that
+    is infeasible there. Only while a resize in place is under way does it differ from the spec."""
+    if not status:
+        return {}
+    out: dict[str, tuple[dict[str, int], bool]] = {}
+    infeasible = any(
+        c.get("type") == "PodResizePending" and c.get("reason") == "Infeasible" and c.get("status") == "True"
+        for c in status.get("conditions") or []
+    )
+    for container in (*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])):
+        has = amounts(container.get("allocatedResources"))
+        _most(has, amounts((container.get("resources") or {}).get("requests")))
+        if has:
+            out[container["name"]] = (has, infeasible)
+    return out
+
+
+def pod_requests(spec: Obj, status: Obj | None = None, *, nonzero: bool = False) -> dict[str, int]:
     """What a pod takes of a node: containers and sidecars summed, ordinary init containers as a maximum, pod-level
-    resources over both, overhead on top (component-helpers resource.PodRequests)."""
+    resources over both, overhead on top (component-helpers resource.PodRequests). With `status` a bound pod that is being
+    resized counts for the most of what it asks and what it has."""
+    held = _held(status)
     total: dict[str, int] = {}
     for container in spec.get("containers") or []:
-        _add(total, _requests(container, nonzero))
+        _add(total, _requests(container, nonzero, held))
     sidecars: dict[str, int] = {}
     peak: dict[str, int] = {}
     for container in spec.get("initContainers") or []:
-        own = _requests(container, nonzero)
+        own = _requests(container, nonzero, held)
         if container.get("restartPolicy") == "Always":
             _add(sidecars, own)
             _add(total, own)
@@ -85,9 +112,20 @@ def host_ports(spec: Obj) -> tuple[tuple[str, str, int], ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+def claim_names(pod: Obj) -> tuple[str, ...]:
+    """The claims that a pod's volumes stand for."""
+    out = []
+    for volume in pod["spec"].get("volumes") or []:
+        if "persistentVolumeClaim" in volume:
+            out.append(volume["persistentVolumeClaim"]["claimName"])
+        elif "ephemeral" in volume:
+            out.append(f"{pod['metadata']['name']}-{volume['name']}")
+    return tuple(out)
+
+
+@dataclass(slots=True, eq=False)
 class PodInfo:
-    """A pod with its requirements; identity is the object itself."""
+    """A pod with its requirements; identity is the object itself. `obj` and `node` follow the pod's life, the rest is fixed."""
 
     obj: Obj
     uid: str
@@ -100,6 +138,17 @@ class PodInfo:
     nonzero: Mapping[str, int]
     ports: tuple[tuple[str, str, int], ...]
     tallies: tuple[Tally, ...] = ()
+    claims: tuple[str, ...] = ()
+    """Names of the PersistentVolumeClaims that it mounts, those of ephemeral volumes included."""
+    named_claims: tuple[str, ...] = ()
+    """Those that its volumes name."""
+    memo: dict[Any, Any] = field(default_factory=dict)
+    """What plugins parsed of the spec; an attempt after the first finds it here."""
+
+    @property
+    def nominated(self) -> str:
+        """status.nominatedNodeName."""
+        return (self.obj.get("status") or {}).get("nominatedNodeName") or ""
 
     @property
     def spec(self) -> Obj:
@@ -121,6 +170,7 @@ class PodInfo:
 def parse(pod: Obj, node: str | None = None) -> PodInfo:
     """Parse a pod; `node` overrides where it runs (an assumed binding)."""
     meta, spec = pod["metadata"], pod["spec"]
+    status = pod.get("status") if spec.get("nodeName") else None
     return PodInfo(
         obj=pod,
         uid=meta.get("uid", ""),
@@ -129,8 +179,10 @@ def parse(pod: Obj, node: str | None = None) -> PodInfo:
         labels=meta.get("labels") or {},
         priority=spec.get("priority") or 0,
         node=node if node is not None else spec.get("nodeName") or "",
-        requests=pod_requests(spec),
-        nonzero=pod_requests(spec, nonzero=True),
+        requests=pod_requests(spec, status),
+        nonzero=pod_requests(spec, status, nonzero=True),
         ports=host_ports(spec),
         tallies=tuple(tallies(spec, meta.get("namespace", ""))),
+        claims=claim_names(pod),
+        named_claims=tuple(v["persistentVolumeClaim"]["claimName"] for v in spec.get("volumes") or () if "persistentVolumeClaim" in v),
     )

@@ -6,13 +6,15 @@ Work per event is constant (per counter that a pod touches); nothing is rebuilt 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.framework.affinity import Term
+from scheduler.framework.cluster import Cluster
 from scheduler.framework.podinfo import CPU, MEMORY, PODS, STORAGE, Obj, PodInfo, amounts
 
 Bools = NDArray[np.bool_]
@@ -20,6 +22,7 @@ Ints = NDArray[np.int64]
 Ids = NDArray[np.int32]
 
 _FIRST_CAPACITY = 64
+_MOST_COUNTERS = 512
 
 
 class LabelColumn:
@@ -58,6 +61,7 @@ class PodCounter:
     def __init__(self, matches: Callable[[PodInfo], int], capacity: int) -> None:
         self.matches = matches
         self.counts: Ints = np.zeros(capacity, np.int64)
+        self.used = 0
 
 
 class NodeSlot:
@@ -98,6 +102,11 @@ class Snapshot:
         self.tallies: dict[tuple[str, Term], Ints] = {}
         """Per node, the weights of the affinity terms that its pods carry (`PodInfo.tallies`)."""
         self._tally_users: dict[tuple[str, Term], int] = {}
+        self.claim_users: dict[str, int] = {}
+        """How many bound pods mount a claim, by `namespace/name`."""
+        self.nominated: dict[str, tuple[str, PodInfo]] = {}
+        """Pods that wait for room on a node, by uid: the node, and the pod. They count for pods of no higher priority."""
+        self.cluster = Cluster()
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self.namespace_generation = 0
         self.generation = 0
@@ -105,6 +114,7 @@ class Snapshot:
         self._columns: dict[str, LabelColumn] = {}
         self._counters: dict[Any, PodCounter] = {}
         self._counters_in: dict[str | None, list[PodCounter]] = {}
+        self._asked = 0
         self._free = list(range(self.capacity - 1, -1, -1))
 
     # Nodes
@@ -216,6 +226,13 @@ class Snapshot:
                 self.port_users[slot] = users
             else:
                 self.port_users.pop(slot, None)
+        for claim in pod.claims:
+            key_of_claim = f"{pod.namespace}/{claim}"
+            used = self.claim_users.get(key_of_claim, 0) + sign
+            if used:
+                self.claim_users[key_of_claim] = used
+            else:
+                self.claim_users.pop(key_of_claim, None)
         for key, weight in pod.tallies:
             self._tally(key, slot, sign * weight, sign)
         for scope in (pod.namespace, None):
@@ -234,6 +251,31 @@ class Snapshot:
             self._tally_users[key] = users
         else:
             del self._tally_users[key], self.tallies[key]
+
+    def refresh_pod(self, node_name: str, uid: str, obj: Obj) -> bool:
+        """Take over the new state of a pod whose demands are the same; False when it is not on that node."""
+        node = self.nodes.get(node_name)
+        pod = node.pods.get(uid) if node is not None else None
+        if pod is None:
+            return False
+        pod.obj = obj
+        return True
+
+    @contextmanager
+    def supposing(self, *, without: Iterable[tuple[str, PodInfo]] = (), plus: Iterable[tuple[str, PodInfo]] = ()) -> Iterator[None]:
+        """The cluster as it would be with some pods gone and others there; as it was again afterwards."""
+        gone, come = list(without), list(plus)
+        for node, pod in gone:
+            self.remove_pod(node, pod.uid)
+        for node, pod in come:
+            self.add_pod(node, pod)
+        try:
+            yield
+        finally:
+            for node, pod in come:
+                self.remove_pod(node, pod.uid)
+            for node, pod in gone:
+                self.add_pod(node, pod)
 
     # Namespaces
 
@@ -263,8 +305,11 @@ class Snapshot:
 
         `namespace` tells that only pods of that namespace can match, which spares the others the question.
         """
+        self._asked += 1
         counter = self._counters.get(key)
         if counter is None:
+            if len(self._counters) >= _MOST_COUNTERS:
+                self._forget_counters()
             counter = PodCounter(matches, self.capacity)
             for node in self.nodes.values():
                 counter.counts[node.slot] = sum(
@@ -272,7 +317,17 @@ class Snapshot:
                 )
             self._counters[key] = counter
             self._counters_in.setdefault(namespace, []).append(counter)
+        counter.used = self._asked
         return counter
+
+    def _forget_counters(self) -> None:
+        """Keep the half of the counters that was asked for last: each costs a question per pod that comes or goes."""
+        keep = sorted(self._counters.items(), key=lambda item: item[1].used)[_MOST_COUNTERS // 2 :]
+        self._counters = dict(keep)
+        kept = {id(counter) for _, counter in keep}
+        self._counters_in = {
+            namespace: left for namespace, held in self._counters_in.items() if (left := [c for c in held if id(c) in kept])
+        }
 
     def names(self, mask: Bools) -> list[str]:
         """The names of the nodes whose slots are set."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from scheduler.framework.interface import MAX_SCORE, Cycle, Scores
+from scheduler.framework.interface import MAX_SCORE, Cycle, Hint, Scores
 
 MIN_BYTES = 23 * 1024 * 1024
 MAX_CONTAINER_BYTES = 1000 * 1024 * 1024
@@ -19,6 +21,7 @@ class ImageLocality:
     """Score."""
 
     name = "ImageLocality"
+    hints: Mapping[str, Hint] = {}
 
     def score(self, cycle: Cycle) -> Scores | None:
         """By the bytes already there, each image weighed by how widespread it is."""

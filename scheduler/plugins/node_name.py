@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from scheduler.framework.interface import Cycle, Rejection
+from scheduler.framework import changes
+from scheduler.framework.interface import Cycle, Hint, Rejection
 
 
 class NodeName:
     """Filter."""
 
     name = "NodeName"
+    hints: Mapping[str, Hint] = {
+        changes.NODE_ADD: lambda pod, old, new: new is not None and new["metadata"]["name"] == pod.spec.get("nodeName"),
+    }
 
     def filter(self, cycle: Cycle) -> Iterable[Rejection]:
         """Refuse all nodes but spec.nodeName."""

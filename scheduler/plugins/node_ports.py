@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from scheduler.framework.interface import Cycle, Rejection
+from scheduler.framework import changes
+from scheduler.framework.interface import Cycle, Hint, Rejection
+from scheduler.framework.podinfo import Obj, PodInfo, host_ports
 
 Port = tuple[str, str, int]
 ANY = "0.0.0.0"
@@ -16,10 +18,15 @@ def _conflict(a: Port, b: Port) -> bool:
     return a[1:] == b[1:] and (a[0] == b[0] or ANY in (a[0], b[0]))
 
 
+def _freed(pod: PodInfo, old: Obj | None, _new: Obj | None) -> bool:
+    return old is not None and any(_conflict(a, b) for a in host_ports(old["spec"]) for b in pod.ports)
+
+
 class NodePorts:
     """Filter."""
 
     name = "NodePorts"
+    hints: Mapping[str, Hint] = {changes.NODE_ADD: lambda pod, old, new: True, changes.POD_DELETE: _freed}
 
     def filter(self, cycle: Cycle) -> Iterable[Rejection]:
         """Refuse nodes where another pod has one of the ports."""

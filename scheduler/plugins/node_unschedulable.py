@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from scheduler.framework.interface import Cycle, Rejection
+from scheduler.framework import changes
+from scheduler.framework.interface import Cycle, Hint, Rejection
 from scheduler.framework.tolerations import tolerates
 
 TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
@@ -14,6 +15,10 @@ class NodeUnschedulable:
     """Filter."""
 
     name = "NodeUnschedulable"
+    hints: Mapping[str, Hint] = {
+        changes.NODE_ADD: lambda pod, old, new: not ((new or {}).get("spec") or {}).get("unschedulable"),
+        changes.NODE_TAINT: lambda pod, old, new: not ((new or {}).get("spec") or {}).get("unschedulable"),
+    }
 
     def filter(self, cycle: Cycle) -> Iterable[Rejection]:
         """Refuse nodes with spec.unschedulable."""

@@ -10,7 +10,7 @@ import pytest
 from scheduler.cycle import Placement, Refusal, message, schedule
 from scheduler.framework.podinfo import parse, pod_requests
 from scheduler.framework.snapshot import Snapshot
-from scheduler.plugins import FILTERS, SCORES
+from scheduler.profile import build
 
 
 def node(name: str, cpu: str = "4", labels: dict[str, str] | None = None, taints: list[Any] | None = None, **spec: Any) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def snapshot(*nodes: dict[str, Any]) -> Snapshot:
 
 
 def attempt(s: Snapshot, p: dict[str, Any]) -> Placement | Refusal:
-    return schedule(s, parse(p), FILTERS, SCORES, random.Random(1))
+    return schedule(s, parse(p), build(), random.Random(1))
 
 
 def test_the_emptier_node_wins() -> None:
