@@ -128,8 +128,8 @@ class Registry:
         self, ctx: Context, served: Served, namespace: str, obj: Obj, *, options: Obj | None = None, strategy: Strategy | None = None
     ) -> Written:
         """Store a new object, given decoded, defaulted and without system metadata. Raises StatusError."""
-        served = served.work
         strategy = strategy or served.strategy
+        served = served.work
         meta = obj.setdefault("metadata", {})
         generated = not meta.get("name") and bool(meta.get("generateName"))
         ctx_namespace = _namespace_for(served, namespace, obj)
@@ -239,8 +239,8 @@ class Registry:
 
         `allow_create` creates where nothing is (server-side apply). Raises StatusError.
         """
-        served = served.work
         strategy = strategy or served.strategy
+        served = served.work
         r = served.resource
         key = r.key(namespace, name)
         entry = self.cacher.get(r.storage_prefix, key)

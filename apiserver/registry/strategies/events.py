@@ -26,6 +26,11 @@ _IMMUTABLE = (
 
 
 def _legacy(out: Errors, new: Obj, _old: Obj | None) -> None:
+    _reported(out, new, "reportingComponent")
+
+
+def _reported(out: Errors, new: Obj, controller_field: str) -> None:
+    """What holds in both groups; they name the reporting controller's field differently."""
     namespace = new["metadata"].get("namespace", "")
     involved = (new.get("involvedObject") or {}).get("namespace", "")
     if not new.get("eventTime"):
@@ -36,8 +41,8 @@ def _legacy(out: Errors, new: Obj, _old: Obj | None) -> None:
             out.append(invalid("involvedObject.namespace", involved, _MISMATCH))
         controller = new.get("reportingComponent") or ""
         if not controller:
-            out.append(required("reportingComponent"))
-        out.extend(invalid("reportingComponent", controller, m) for m in names.qualified_name(controller))
+            out.append(required(controller_field))
+        out.extend(invalid(controller_field, controller, m) for m in names.qualified_name(controller))
         for key, limit in _LIMITS:
             value = new.get(key) or ""
             if not value and key != "message":
@@ -57,12 +62,13 @@ def _series(out: Errors, new: Obj) -> None:
 
 
 def _strict(out: Errors, new: Obj, old: Obj | None) -> None:
-    _legacy(out, new, old)
+    _reported(out, new, "reportingController")
     if old is not None:
         if new.get("series") != old.get("series"):
             _series(out, new)
         for key in _IMMUTABLE:
-            immutable(out, _plain(new.get(key)), _plain(old.get(key)), key, new.get(key))
+            path = "reportingController" if key == "reportingComponent" else key
+            immutable(out, _plain(new.get(key)), _plain(old.get(key)), path, new.get(key))
         return
     _series(out, new)
     if not new.get("eventTime"):

@@ -26,7 +26,7 @@ async def create(api: Api, req: Request, served: Served) -> None:
     objectmeta.dedup_owner_references(ctx, meta, after_admission=False)
     mutation.own(api.ownership.of(served), None, obj, ctx.field_manager)
     work = obj if served.to_hub is None else served.to_hub(obj)
-    written = await api.registry.create(ctx, served.work, req.info.namespace, work, options=options)
+    written = await api.registry.create(ctx, served, req.info.namespace, work, options=options)
     await output.send_written(req, served, 201, written)
 
 
