@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from kubelet.network import agent as service_network
+from kubelet.pods import cgroups
 from kubelet.runtime.docker import network
 from kubelet.runtime.docker.cleanup import remove_all, stop_all
 from kubelet.runtime.interface import RuntimeFailure
@@ -21,7 +22,9 @@ async def _main(args: argparse.Namespace) -> None:
     if args.stop:
         await stop_all(args.cluster_id)
         return
-    await remove_all(args.cluster_id)
+    for folder in await remove_all(args.cluster_id):
+        remove_tree(Path(folder))
+    cgroups.remove_cluster(args.cluster_id)
     if args.cluster_dns:
         await service_network.remove(args.cluster_id, args.cluster_cidr, args.cluster_dns)
     for root in args.root_dir:

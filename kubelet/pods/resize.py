@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from kubelet.host import Host
 from kubelet.pods import container as making
 from kubelet.pods import spec
+from kubelet.pods.killer import Deadline, kill_container
 from kubelet.runtime.interface import PodView, Resources, RuntimeFailure, State
 
 Obj = dict[str, Any]
@@ -14,6 +16,15 @@ Obj = dict[str, Any]
 
 def _differs(a: Resources, b: Resources) -> bool:
     return (a.cpu_shares, a.cpu_quota, a.memory_limit) != (b.cpu_shares, b.cpu_quota, b.memory_limit)
+
+
+def _needs_restart(container: Obj, actual: Resources, wanted: Resources) -> bool:
+    changed = {"memory"} if actual.memory_limit != wanted.memory_limit else set()
+    if (actual.cpu_shares, actual.cpu_quota) != (wanted.cpu_shares, wanted.cpu_quota):
+        changed.add("cpu")
+    return any(
+        p.get("restartPolicy") == "RestartContainer" and p.get("resourceName") in changed for p in container.get("resizePolicy") or ()
+    )
 
 
 class Resizer:
@@ -34,6 +45,10 @@ class Resizer:
                 continue
             wanted = making.resources(pod, container, self._host.memory_capacity)
             if not _differs(latest.resources, wanted):
+                continue
+            if _needs_restart(container, latest.resources, wanted):
+                text = f"Container {container['name']} resize requires restart"
+                await kill_container(self._host, pod, latest, text, Deadline(time.time() + spec.grace_period(pod)), "")
                 continue
             try:
                 await self._host.runtime.update_resources(latest.id, wanted)

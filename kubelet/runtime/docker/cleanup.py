@@ -11,12 +11,6 @@ from kubelet.runtime.docker.engine import Engine
 from kubelet.runtime.interface import NoSuchContainer
 
 
-async def _ids(engine: Engine, cluster: str, everything: bool) -> list[str]:
-    filters: dict[str, Any] = {"label": [f"{naming.CLUSTER}={cluster}"]}
-    found = await engine.call(engine.api.containers, all=everything, filters=filters)
-    return [c["Id"] for c in found]
-
-
 async def stop_all(cluster: str, grace: int = 5) -> None:
     """Stop all containers of the cluster. Raises RuntimeFailure."""
     engine = Engine()
@@ -26,13 +20,26 @@ async def stop_all(cluster: str, grace: int = 5) -> None:
             with contextlib.suppress(NoSuchContainer):
                 await engine.call(engine.api.stop, container_id, timeout=grace)
 
-        await asyncio.gather(*(stop(i) for i in await _ids(engine, cluster, False)))
+        running = await engine.call(engine.api.containers, filters={"label": [f"{naming.CLUSTER}={cluster}"]})
+        await asyncio.gather(*(stop(c["Id"]) for c in running))
     finally:
         engine.close()
 
 
-async def remove_all(cluster: str) -> None:
-    """Remove all containers and the network of the cluster. Raises RuntimeFailure."""
+def pod_folders(listed: list[dict[str, Any]]) -> set[str]:
+    """The kubelets' folders of the pods that these containers (as the engine lists them) belong to: `<root>/pods/<uid>`."""
+    out = set()
+    for container in listed:
+        uid = (container.get("Labels") or {}).get(naming.POD_UID)
+        for mount in container.get("Mounts") or ():
+            before, found, _ = str(mount.get("Source", "")).partition(f"/pods/{uid}/")
+            if uid and found:
+                out.add(f"{before}/pods/{uid}")
+    return out
+
+
+async def remove_all(cluster: str) -> set[str]:
+    """Remove all containers and the network of the cluster; the folders of its pods that may be left. Raises RuntimeFailure."""
     engine = Engine()
     try:
 
@@ -40,8 +47,10 @@ async def remove_all(cluster: str) -> None:
             with contextlib.suppress(NoSuchContainer):
                 await engine.call(engine.api.remove_container, container_id, force=True, v=True)
 
-        await asyncio.gather(*(remove(i) for i in await _ids(engine, cluster, True)))
+        listed = await engine.call(engine.api.containers, all=True, filters={"label": [f"{naming.CLUSTER}={cluster}"]})
+        await asyncio.gather(*(remove(c["Id"]) for c in listed))
         with contextlib.suppress(NoSuchContainer):
             await engine.call(engine.api.remove_network, network.network_name(cluster))
+        return pod_folders(listed)
     finally:
         engine.close()

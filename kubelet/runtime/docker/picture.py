@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,18 +24,18 @@ class _Extra:
     exited: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+_TIME = re.compile(r"^([0-9T:-]{19})(\.[0-9]+)?(Z|[+-][0-9:]{5})$")
+
+
 def seconds(text: str | None) -> float:
     """Docker's RFC 3339 time with nanoseconds as seconds since the epoch; 0 for Go's zero time."""
     if not text or text.startswith("0001-"):
         return 0.0
-    head, _, fraction = text.rstrip("Z").partition(".")
-    zone = ""
-    for sign in "+-":
-        if sign in fraction:
-            fraction, _, offset = fraction.partition(sign)
-            zone = sign + offset
-    value = dt.datetime.fromisoformat(head + (zone or "+00:00")).timestamp()
-    return value + (float(f"0.{fraction}") if fraction else 0.0)
+    match = _TIME.match(text)
+    if match is None:
+        return 0.0
+    zone = match[3] if match[3] != "Z" else "+00:00"
+    return dt.datetime.fromisoformat(match[1] + zone).timestamp() + float(f"0{match[2] or '.0'}")
 
 
 def _resources(host: dict[str, Any]) -> Resources:

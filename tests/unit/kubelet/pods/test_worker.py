@@ -130,6 +130,19 @@ async def test_limits_change_in_place(node: Node) -> None:
     assert len(view.containers) == 1 and view.containers[0].resources.cpu_quota == 100_000
 
 
+async def test_limits_that_need_a_restart(node: Node) -> None:
+    policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
+    wanted = pod(containers=[{"name": "a", "image": "i:1", "resizePolicy": policy}])
+    worker = node.run(wanted)
+    await until(lambda: node.phase() == "Running")
+    container = {**wanted["spec"]["containers"][0], "resources": {"limits": {"memory": "64Mi"}}}
+    worker.update({**wanted, "spec": {**wanted["spec"], "containers": [container]}})
+    view = node.runtime.view(worker.uid)
+    assert view is not None
+    await until(lambda: (latest := view.latest("a")) is not None and latest.attempt == 1 and latest.resources.memory_limit == 64 << 20)
+    assert ("Killing", "Container a resize requires restart") in node.events.seen
+
+
 async def test_a_pod_waits_for_the_nodes_network(tmp_path: Path) -> None:
     async with Node(tmp_path) as node:
         node.host.network_ready.clear()
