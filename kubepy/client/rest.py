@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -193,7 +194,7 @@ class Client:
         bookmarks: bool = True,
         timeout_seconds: int | None = None,
         metadata_only: bool = False,
-    ) -> AsyncIterator[Sequence[tuple[str, Obj]]]:
+    ) -> AsyncGenerator[Sequence[tuple[str, Obj]], None]:
         """The events after `resource_version`, as lists of (type, object), until the server ends the stream.
 
         Types are ADDED, MODIFIED, DELETED, BOOKMARK; an ERROR event is raised (Gone: list again).
@@ -218,15 +219,19 @@ class Client:
         except (aiohttp.ClientError, TimeoutError) as e:
             raise Unreachable(f"watch {path}: {e or type(e).__name__}") from e
         finally:
+            # The stream has no end of its own: cut it, as a polite TLS goodbye would wait for the server.
+            if response.connection is not None and response.connection.transport is not None:
+                response.connection.transport.abort()
             response.close()
 
     async def watch(
         self, resource: Resource | str, namespace: str | None = None, resource_version: str | None = None, **options: Any
-    ) -> AsyncIterator[tuple[str, Obj]]:
+    ) -> AsyncGenerator[tuple[str, Obj], None]:
         """The events one by one; options as `watch_batches`."""
-        async for batch in self.watch_batches(resource, namespace, resource_version, **options):
-            for event in batch:
-                yield event
+        async with aclosing(self.watch_batches(resource, namespace, resource_version, **options)) as stream:
+            async for batch in stream:
+                for event in batch:
+                    yield event
 
 
 _METADATA = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"}

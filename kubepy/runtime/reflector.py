@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from kubepy.api.errors import Gone, StatusError, TooManyRequests
@@ -95,13 +96,14 @@ class Reflector:
         seconds = int(MIN_WATCH * (1.0 + random.random()))
         stream = self._client.watch_batches(self._resource, self._namespace, self.revision, timeout_seconds=seconds, **self._selectors)
         started, count = self._clock.monotonic(), 0
-        async for batch in stream:
-            count += len(batch)
-            changes = [event for event in batch if event[0] != "BOOKMARK"]
-            if changes:
-                self._sink.apply(changes)
-            self.revision = batch[-1][1]["metadata"]["resourceVersion"]
-            # Handlers may have queued much work: let it begin before the next batch.
-            await asyncio.sleep(0)
+        async with aclosing(stream):
+            async for batch in stream:
+                count += len(batch)
+                changes = [event for event in batch if event[0] != "BOOKMARK"]
+                if changes:
+                    self._sink.apply(changes)
+                self.revision = batch[-1][1]["metadata"]["resourceVersion"]
+                # Handlers may have queued much work: let it begin before the next batch.
+                await asyncio.sleep(0)
         if count == 0 and self._clock.monotonic() - started < 1.0:
             raise TooManyRequests("the watch ended at once without an event")
