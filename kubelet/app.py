@@ -27,7 +27,7 @@ from kubelet.tokens import Tokens
 from kubelet.volumes.manager import NodeFacts, VolumeManager
 from kubepy.api import quantity
 from kubepy.client import Client, load
-from kubepy.runtime import EventRecorder, InformerFactory, RealClock
+from kubepy.runtime import EventRecorder, Informer, InformerFactory, RealClock
 from kubepy.runtime.daemon import Daemon
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class Kubelet:
         self._reading = asyncio.Event()
         self._synced = asyncio.Event()
         self._network: Network | None = None
+        self._network_start: asyncio.Task[None] | None = None
         self._network_client = client
         self.server: KubeletServer | None = None
 
@@ -110,12 +111,26 @@ class Kubelet:
             await asyncio.gather(
                 *(self._agents[n].start(None if together else self._factory, self._reading) for n in names[start : start + 50])
             )
-        await self._factory.synced()
+        await self._services.synced()
         self._synced.set()
+        await asyncio.gather(*(i.synced() for i in self._pods(names, together)))
         self._reading.set()
         if self._network is not None:
-            await self._network.start()
+            # In the background: pods run even where the service network cannot.
+            self._network_start = asyncio.create_task(self._start_network(self._network), name="service network")
         log.info("%d node(s) ready, serving on port %d", len(names), port)
+
+    def _pods(self, names: list[str], together: bool) -> list[Informer]:
+        if together:
+            return [self._factory.informer("pods")]
+        return [self._factory.informer("pods", field_selector=f"spec.nodeName={n}") for n in names]
+
+    async def _start_network(self, network: Network) -> None:
+        await self._factory.synced()
+        try:
+            await network.start()
+        except Exception:
+            log.exception("the service network could not be started")
 
     def _share_informers(self) -> None:
         """Many nodes: one watch of all pods and one of all nodes, dealt out by name."""
@@ -161,6 +176,9 @@ class Kubelet:
 
     async def stop(self) -> None:
         """Leave everything running and go."""
+        if self._network_start is not None:
+            self._network_start.cancel()
+            await asyncio.gather(self._network_start, return_exceptions=True)
         if self._network is not None:
             await self._network.stop()
             if self._network_client is not self._client:

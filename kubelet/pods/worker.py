@@ -12,6 +12,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from kubelet.env import ConfigError
@@ -215,12 +216,15 @@ class PodWorker:
     async def _sync(self) -> float:
         pod, now = self.pod, time.time()
         self._retry_at = [now + RESYNC]
-        status = await self._report()
+        host = self._host
+        status = pod.get("status") or {}
+        if host.runtime.materialises or self._view() is not None or status.get("phase") != "Running":
+            status = await self._report()
+        # Else a process that pretended was restarted: what it pretended goes on, and nothing was lost that is worth telling.
         if spec.terminal(status) or spec.terminal(pod.get("status")):
             self._end()
             raise _Ending
         self._check_deadline(now)
-        host = self._host
         if not spec.host_network(pod) and not host.network_ready.is_set():
             text = "network is not ready: container runtime network not ready: the node has no pod CIDR yet"
             host.event(pod, "Warning", "NetworkNotReady", text)
@@ -294,13 +298,17 @@ class PodWorker:
             await asyncio.gather(*(self._kill_one(k) for k in todo.kill))
         parent = cgroups.parent(pod, host.config.cluster_id) if getattr(host.runtime, "cgroup_driver", "") == "cgroupfs" else ""
         if todo.create_sandbox:
+            wanted = making.sandbox_spec(pod, todo.attempt, files.hostname(pod), parent)
+            if not host.runtime.materialises and view is None and not wanted.host_network:
+                wanted = replace(wanted, ip=(pod.get("status") or {}).get("podIP", ""))
             try:
-                await host.runtime.create_sandbox(making.sandbox_spec(pod, todo.attempt, files.hostname(pod), parent))
+                await host.runtime.create_sandbox(wanted)
             except RuntimeFailure as e:
                 host.event(pod, "Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {e}")
                 raise
-            # The address is worth telling before the containers are there.
-            await self._report()
+            if host.runtime.materialises:
+                # The address is worth telling before the containers are there.
+                await self._report()
         for name in todo.ephemeral:
             await self._start(name, parent, ephemeral=True)
         for name in todo.init:

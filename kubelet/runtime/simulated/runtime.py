@@ -90,6 +90,8 @@ class SimulatedRuntime:
             if self._pool is None:
                 raise RuntimeFailure("network is not ready: the node has no pod CIDR yet")
             ip = self._pool.take()
+        elif ip and self._pool is not None:
+            self._pool.hold(ip)
         sandbox = Sandbox(_id(), spec.pod, spec.attempt, True, ip, spec.host_network, time.time())
         view.sandboxes.insert(0, sandbox)
         self._sandboxes[sandbox.id] = sandbox
@@ -234,16 +236,30 @@ class AddressPool:
         net = ipaddress.ip_network(cidr)
         self._next, self._end = int(net.network_address) + 2, int(net.network_address) + net.num_addresses - 1
         self._free: list[int] = []
+        self._held: set[int] = set()
 
     def take(self) -> str:
         """A free one. Raises RuntimeFailure."""
-        if self._next < self._end:
+        while self._next < self._end:
             self._next += 1
-            return str(ipaddress.ip_address(self._next - 1))
+            if self._next - 1 not in self._held:
+                return str(ipaddress.ip_address(self._next - 1))
         if not self._free:
             raise RuntimeFailure("no IP addresses available in the node's pod CIDR")
         return str(ipaddress.ip_address(self._free.pop(0)))
 
+    def hold(self, address: str) -> None:
+        """Somebody has it already."""
+        value = int(ipaddress.ip_address(address))
+        if value in self._free:
+            self._free.remove(value)
+        elif value >= self._next:
+            self._held.add(value)
+
     def give(self, address: str) -> None:
         """Back."""
-        self._free.append(int(ipaddress.ip_address(address)))
+        value = int(ipaddress.ip_address(address))
+        if value >= self._next:
+            self._held.discard(value)
+        else:
+            self._free.append(value)

@@ -143,6 +143,18 @@ async def test_limits_that_need_a_restart(node: Node) -> None:
     assert ("Killing", "Container a resize requires restart") in node.events.seen
 
 
+async def test_what_was_pretended_goes_on_after_a_restart(node: Node) -> None:
+    status = {
+        "phase": "Running", "podIP": "10.0.0.77", "podIPs": [{"ip": "10.0.0.77"}],
+        "containerStatuses": [{"name": "a", "state": {"running": {}}, "lastState": {}, "restartCount": 4, "ready": True}],
+    }  # fmt: skip
+    worker = node.run({**pod(), "status": status})
+    await until(lambda: "containerStatuses" in node.status())
+    assert node.status()["containerStatuses"][0]["restartCount"] == 4
+    view = node.runtime.view(worker.uid)
+    assert view is not None and view.sandbox is not None and view.sandbox.ip == "10.0.0.77"
+
+
 async def test_a_pod_waits_for_the_nodes_network(tmp_path: Path) -> None:
     async with Node(tmp_path) as node:
         node.host.network_ready.clear()
