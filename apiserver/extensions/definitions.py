@@ -581,9 +581,8 @@ def _stored(crd: Obj) -> list[FieldError]:
         return [invalid(path, stored or None, "must have at least one stored version")]
     out: list[FieldError] = []
     versions = spec_of(crd).get("versions") or ()
-    for v in versions:
-        if v.get("storage") and v.get("name") not in stored:
-            out.append(invalid(path, stored, f"must have the storage version {v.get('name')}"))
+    missing = [v.get("name") for v in versions if v.get("storage") and v.get("name") not in stored]
+    out += [invalid(path, stored, f"must have the storage version {name}") for name in missing]
     known = {v.get("name") for v in versions}
     for i, v in enumerate(stored):
         if v not in known:

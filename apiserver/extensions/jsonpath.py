@@ -137,10 +137,8 @@ def _filter(body: str) -> Step:
     def step(values: list[Any]) -> list[Any]:
         out = []
         for x in _items(values):
-            for a in left(x):
-                for b in right(x):
-                    if isinstance(a, str) == isinstance(b, str) and test(a, b):
-                        out.append(x)
+            pairs = [(a, b) for a in left(x) for b in right(x)]
+            out += [x for a, b in pairs if isinstance(a, str) == isinstance(b, str) and test(a, b)]
         return out
 
     return step

@@ -219,9 +219,8 @@ def _standard(s: Schema, path: str, options: Options, out: list[FieldError]) -> 
         out.append(not_supported(f"{path}.type", kind, TYPES))
     if s.get("default") is not None and options.forbid_defaults is not None:
         out.append(forbidden(f"{path}.default", f"must not be set {options.forbid_defaults}".rstrip()))
-    for word in _UNSUPPORTED:
-        if s.get(word) is not None and s.get(word) != "" and (s[word] != {} or word in ("dependencies", "additionalItems")):
-            out.append(forbidden(f"{path}.{word}", f"{word} is not supported"))
+    set_ = [w for w in _UNSUPPORTED if s.get(w) not in (None, "") and (s[w] != {} or w in ("dependencies", "additionalItems"))]
+    out += [forbidden(f"{path}.{word}", f"{word} is not supported") for word in set_]
     if kind == "null":
         out.append(forbidden(f"{path}.type", "type cannot be set to null, use nullable as an alternative"))
     if isinstance(s.get("items"), list) and s["items"]:

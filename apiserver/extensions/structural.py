@@ -108,9 +108,8 @@ def _invariants(s: Schema, level: str, path: str, out: list[FieldError]) -> None
     if level == "root" and kind and kind != "object":
         out.append(invalid(f"{path}.type", kind, "must be object at the root"))
     is_resource = level == "root" or embedded
-    for name in ("kind", "apiVersion") if is_resource else ():
-        if name in properties and properties[name].get("type") != "string":
-            out.append(invalid(f"{path}.properties[{name}].type", properties[name].get("type") or "", "must be string"))
+    types = {n: properties[n].get("type") or "" for n in ("kind", "apiVersion") if is_resource and n in properties}
+    out += [invalid(f"{path}.properties[{n}].type", t, "must be string") for n, t in types.items() if t != "string"]
     if "metadata" in properties:
         _metadata(properties["metadata"], is_resource, level, f"{path}.properties[metadata]", out)
     if embedded and not preserve and not properties:

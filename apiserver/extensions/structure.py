@@ -106,6 +106,6 @@ def _resource(value: Mapping[str, Any], path: str) -> list[FieldError]:
                 out.append(paths.invalid(at, child, "may have mixed case, but should otherwise match: " + ",".join(found)))
         elif name == "metadata" and isinstance(child, dict):
             meta = {**child, "name": child.get("name") or "fakename"}
-            for e in objectmeta.validate_create(meta, bool(child.get("namespace")), names.path_segment):
-                out.append(FieldError(e.cause, at + e.field.removeprefix("metadata"), e.message))
+            problems = objectmeta.validate_create(meta, bool(child.get("namespace")), names.path_segment)
+            out += [FieldError(e.cause, at + e.field.removeprefix("metadata"), e.message) for e in problems]
     return out

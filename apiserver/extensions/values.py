@@ -188,9 +188,12 @@ def _numeric(schema: Schema) -> Check | None:
 
 
 def _divides(value: float, by: float) -> bool:
-    if isinstance(value, int) and float(by).is_integer() and by:
-        return value % int(by) == 0
-    return bool(by) and (value / by).is_integer()
+    """Whether value is a multiple, within the tolerance of go-openapi/swag's IsFloat64AJSONInteger."""
+    if by <= 0:
+        return False
+    times = 1 / by * value if by < 1 else value / by
+    whole = float(int(times))
+    return times == whole or (whole != 0 and abs(times - whole) / (abs(times) + abs(whole)) < 1e-9)
 
 
 def _array(schema: Schema) -> Check | None:
@@ -294,9 +297,8 @@ def _object(schema: Schema) -> Check | None:
             if name in value:
                 before = NO_OLD if not path and name in ("apiVersion", "kind") else olds.get(name, NO_OLD)
                 count += _ratcheted(c, value[name], before, f"{path}.{name}" if path else name, errors)
-        for name in needed:
-            if name not in value and name not in defaulted:
-                errors.append(FieldError(Cause.REQUIRED, f"{path}.{name}" if path else name, "Required value"))
+        missing = [name for name in needed if name not in value and name not in defaulted]
+        errors += [FieldError(Cause.REQUIRED, f"{path}.{name}" if path else name, "Required value") for name in missing]
         return count
 
     return check

@@ -95,7 +95,7 @@ def test_libraries(source: str) -> None:
         ("1 / (self.a - 3)", "division by zero"),
         ("self.a % 0", "modulus by zero"), ("9223372036854775807 + self.a", "integer overflow"), ("d.a + 1", "no such overload"),
         ("int(self.n)", 'strconv.ParseInt: parsing "abc": invalid syntax'), ("optional.none().value()", "optional.none() dereference"),
-        ("self.n.matches('[')", "error parsing regexp: missing ]: `[`"), ("[].min()", "min called on empty list"),
+        ("self.n.matches('[')", "error parsing regexp: missing closing ]: `[`"), ("[].min()", "min called on empty list"),
     ],
 )  # fmt: skip
 def test_runtime_errors(source: str, message: str) -> None:
