@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from apiserver.admission.certificates import CertificateApproval, CertificateSigning, CertificateSubjectRestriction
+from apiserver.admission.declaredfeatures import NodeDeclaredFeatureValidator
 from apiserver.admission.ingressclass import DefaultIngressClass
 from apiserver.admission.interface import Attributes, Tools
 from apiserver.admission.limitranger import LimitRanger
@@ -47,6 +48,7 @@ PLUGINS: tuple[Callable[[Tools], BasePlugin], ...] = (
     CertificateSubjectRestriction,
     DefaultIngressClass,
     PodTopologyLabels,
+    NodeDeclaredFeatureValidator,
     MutatingAdmissionPolicy,
     MutatingAdmissionWebhook,
     RBACEscalation,
