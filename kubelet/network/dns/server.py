@@ -52,9 +52,9 @@ class DnsServer:
     async def start(self) -> None:
         """Listen. Raises OSError when the address cannot be had. Port 0 takes a free one."""
         loop = asyncio.get_running_loop()
-        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), local_addr=(self.address, self.port))
-        self.port = self._udp.get_extra_info("sockname")[1]
         self._tcp = await asyncio.start_server(self._serve_tcp, self.address, self.port)
+        self.port = self._tcp.sockets[0].getsockname()[1]
+        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), local_addr=(self.address, self.port))
 
     async def stop(self) -> None:
         """Stop listening; questions under way are dropped."""
