@@ -30,7 +30,8 @@ kubectl: ## put kubectl and helm into $(VENV)/bin
 test: ## check, then run every test with real SQLite, etcd, Docker and kubectl
 	@scripts/install test "$(VENV)"
 	@$(MAKE) --no-print-directory check
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m pytest $(ARGS)
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m pytest -n 2 tests/unit
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m pytest tests/contract tests/integration tests/fuzz tests/e2e
 
 unit: $(STAMP) ## run the unit tests alone (seconds)
 	@$(PYTHON) -m pytest tests/unit $(ARGS)
