@@ -22,8 +22,7 @@ Obj = dict[str, Any]
 
 def apply(cluster: Cluster, namespace: str, *objects: Obj) -> None:
     """Apply objects in the namespace."""
-    items = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
-    cluster.kubectl("-n", namespace, "apply", "-f", "-", stdin=json.dumps(items))
+    cluster.kubectl("-n", namespace, "apply", "-f", "-", stdin="\n".join(json.dumps(o) for o in objects))
 
 
 def pod(name: str, image: str, script: str, container: Obj | None = None, **spec: Any) -> Obj:
