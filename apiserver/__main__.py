@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
+import signal
 import sys
 
 import uvloop
@@ -17,6 +20,8 @@ def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
     _logs(options)
     memory.tune()
+    if options.workers > 1 and not _is_worker(options):
+        return _oversee()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(options))
@@ -25,19 +30,60 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+_children: list[int] = []
+
+
+def _is_worker(options: Options) -> bool:
+    """Fork the workers, which share the port; True in each of them, False in the process that looks after them."""
+    from apiserver.app import Server
+
+    Server(options).prepare()
+    for _ in range(options.workers):
+        child = os.fork()
+        if child == 0:
+            return True
+        _children.append(child)
+    return False
+
+
+def _oversee() -> int:
+    """Pass signals on and wait; when one worker ends, all do."""
+
+    def end(_number: int = 0, _frame: object = None) -> None:
+        for child in _children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    worst = 0
+    while _children:
+        child, status = os.wait()
+        _children.remove(child)
+        worst = max(worst, os.waitstatus_to_exitcode(status) & 0xFF)
+        end()
+    return worst
+
+
 async def _serve(options: Options) -> int:
     from apiserver.app import Server
+    from apiserver.storage.entry import forget_parsed
     from apiserver.storage.interface import Unavailable
-    from kubepy.runtime.serving import stop_on_signals
+    from kubepy.runtime.serving import on_signals
 
     server = Server(options)
-    stop_on_signals(server.stop)
+    on_signals(server.terminate)
 
     def started(port: int) -> None:
         logging.getLogger("apiserver").info("serving on https://%s:%d", options.bind_address, port)
+        forget_parsed()
         memory.settle()
 
-    tidying = asyncio.ensure_future(memory.tidy())
+    def release() -> None:
+        forget_parsed()
+        memory.release()
+
+    tidying = asyncio.ensure_future(memory.tidy(release=release))
     try:
         await server.run(started)
     except Unavailable as e:

@@ -45,6 +45,7 @@ class Server:
         self.options = options
         self.stop = asyncio.Event()
         self.ready = False
+        self.terminating = 0.0
         self.catalog = Catalog()
         self.storage: Storage
         self.cacher: Cacher
@@ -96,7 +97,13 @@ class Server:
                     started(self.port)
 
             self._spawn(self._stopping())
-            await serving.serve(app, [sock], context, self.stop, started=up)
+            limits = serving.Limits(body_timeout=o.request_timeout)
+            await serving.serve(app, [sock], context, self.stop, started=up, limits=limits)
+
+    def terminate(self) -> None:
+        """Stop after --shutdown-delay-duration, in which load balancers see readyz fail and send no more."""
+        self.terminating = self.terminating or asyncio.get_running_loop().time()
+        asyncio.get_running_loop().call_later(self.options.shutdown_delay_duration, self.stop.set)
 
     async def _stopping(self) -> None:
         await self.stop.wait()
@@ -135,6 +142,10 @@ class Server:
             return str(bound)
         return _own_address()
 
+    def prepare(self) -> None:
+        """Make the files on disk that are missing; needs a fixed port."""
+        self._certificates()
+
     def _certificates(self) -> pki.Pki:
         o = self.options
         service_ip = str(ipaddress.ip_network(o.service_cluster_ip_range[0])[1])
@@ -159,6 +170,8 @@ class Server:
         hooks, repair = built_in_hooks(o, self.registry, lister)
         self._later.append(repair)
         custom = {(definitions.GROUP, definitions.PLURAL): definitions.STRATEGY}
+        for group in ("", "events.k8s.io"):
+            custom[group, "events"] = STRATEGIES[group, "events"].with_(ttl=lambda _event: int(o.event_ttl))
         self.catalog.add(*built_in({**STRATEGIES, **custom}, hooks))
         authenticator, issuer, openid = _authentication(o, files, lister)
         if o.oidc_issuer_url:
@@ -260,7 +273,7 @@ class Server:
             return "" if self.ready else "not ready"
 
         async def is_stopping() -> str:
-            return "process is shutting down" if self.stop.is_set() else ""
+            return "process is shutting down" if self.terminating or self.stop.is_set() else ""
 
         checks = {
             "ping": always,

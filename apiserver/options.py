@@ -275,6 +275,8 @@ def _check(o: Options) -> str:
         return "--service-cluster-ip-range: two ranges must be of different families"
     if o.workers < 1:
         return "--workers must be at least 1"
+    if o.workers > 1 and not o.secure_port:
+        return "--workers above 1 needs a fixed --secure-port"
     if o.workers > 1 and not o.etcd_servers:
         return "--workers above 1 needs --etcd-servers: the embedded store belongs to one process"
     if o.token_auth_file is not None and not o.token_auth_file.is_file():

@@ -397,13 +397,20 @@ class Registry:
         """Create (`expected` 0) or replace; fills in metadata.resourceVersion. Raises the storage's errors."""
         stored = obj if served.to_storage is None else await served.to_storage(obj)
         value = encode(stored)
+        if len(value) > MAX_OBJECT and stored["metadata"].get("managedFields"):
+            # Ownership is worth less than the object: without it, it may fit.
+            stored = {**stored, "metadata": {k: v for k, v in stored["metadata"].items() if k != "managedFields"}}
+            value = encode(stored)
         if len(value) > MAX_OBJECT:
             raise errors.RequestEntityTooLarge(f"Request entity too large: limit is {MAX_OBJECT}")
         ttl = strategy.ttl(obj) if strategy.ttl is not None else 0
-        if expected:
-            revision = await self.storage.update(key, value, expected, ttl=ttl)
-        else:
-            revision = await self.storage.create(key, value, ttl=ttl)
+        try:
+            if expected:
+                revision = await self.storage.update(key, value, expected, ttl=ttl)
+            else:
+                revision = await self.storage.create(key, value, ttl=ttl)
+        except storage_errors.TooLarge:
+            raise errors.RequestEntityTooLarge(f"Request entity too large: limit is {MAX_OBJECT}") from None
         obj["metadata"]["resourceVersion"] = str(revision)
         return self.cacher.written(key, revision, value)
 

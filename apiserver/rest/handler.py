@@ -94,6 +94,10 @@ class Handler:
             await self._refuse(req, e)
         except ConnectionError:
             return
+        except TimeoutError:
+            code = 504
+            text = "Timeout: request did not complete within the allotted timeout"
+            await self._refuse(req, errors.Timeout(text, details={}))
         except interface.Unavailable as e:
             code = 503
             await self._refuse(req, errors.ServiceUnavailable(f"the storage is unavailable: {e}"))

@@ -39,13 +39,14 @@ class Limits:
     header_bytes: int = 1 << 20
     header_timeout: float = 32.0
     idle_timeout: float = 90.0
+    body_timeout: float = 60.0
     write_buffer: int = 1 << 20
     grace: float = 10.0
     stall_timeout: float = 60.0
     """How long a client may read nothing of an answer that is complete."""
 
 
-_SLICE = 256 * 1024
+_SLICE = 64 * 1024
 """Bytes of a large answer that are written at a time: what the TLS layer takes at once stays in its buffers."""
 
 
@@ -107,11 +108,33 @@ class Exchange(RequestResponseCycle):
         if not self.keep_alive:
             parts.append(b"connection: close\r\n")
         parts.append(b"\r\n")
-        if self.scope["method"] != "HEAD":
-            parts += body
-        self.transport.write(b"".join(parts))
         self.response_started = True
+        if self.scope["method"] == "HEAD":
+            self.transport.write(b"".join(parts))
+        elif len(body) == 1 and len(body[0]) <= _SLICE:
+            self.transport.write(b"".join((*parts, body[0])))
+        else:
+            self._write_sliced((b"".join(parts), *body))
         self._complete()
+
+    def _write_sliced(self, parts: Sequence[bytes]) -> None:
+        """Many small writes cost less than one large one: no block becomes a mapping of its own, nor stays in a TLS buffer."""
+        write = self.transport.write
+        small: list[bytes] = []
+        for part in parts:
+            if len(part) < 4096:
+                small.append(part)
+                continue
+            view = memoryview(part)
+            start = 0
+            if small:
+                start = min(_SLICE, len(part))
+                write(b"".join((*small, view[:start])))
+                small.clear()
+            for at in range(start, len(part), _SLICE):
+                write(view[at : at + _SLICE])
+        if small:
+            write(b"".join(small))
 
     async def respond_large(self, status: int, headers: bytes, size: int, parts: Iterable[bytes]) -> None:
         """The answer in parts of `size` bytes together, at the pace the client reads: little of it is ever buffered."""
@@ -209,11 +232,18 @@ class Exchange(RequestResponseCycle):
         self.on_response()
 
     async def body_bytes(self, limit: int) -> bytes | None:
-        """The whole request body, or None when it is longer than `limit` bytes. Raises ConnectionError when the client hangs up."""
+        """The whole request body, or None when it is longer than `limit` bytes.
+
+        Raises ConnectionError when the client hangs up, TimeoutError when it takes longer than the limits allow.
+        """
         if not self.more_body and not self.waiting_for_100_continue:
             body = bytes(self.body)
             self.body = bytearray()
             return body if len(body) <= limit else None
+        async with asyncio.timeout(self.protocol.limits.body_timeout):
+            return await self._collected(limit)
+
+    async def _collected(self, limit: int) -> bytes | None:
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -554,8 +584,13 @@ async def running(
         await task
 
 
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT set `stop`; must be called in the main thread's running loop."""
+def on_signals(call: Callable[[], None]) -> None:
+    """SIGTERM and SIGINT make `call`; must be called in the main thread's running loop."""
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sig, stop.set)
+        loop.add_signal_handler(sig, call)
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT set `stop`; must be called in the main thread's running loop."""
+    on_signals(stop.set)

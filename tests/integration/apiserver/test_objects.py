@@ -134,7 +134,8 @@ def test_finalizers_hold_an_object(apiserver: ApiServer, namespace: str) -> None
         http.post(base, json=obj).raise_for_status()
         held = http.delete(f"{base}/f").json()
         assert held["metadata"]["deletionTimestamp"]
-        released = http.patch(f"{base}/f", content='{"metadata":{"finalizers":null}}', headers={"Content-Type": "application/merge-patch+json"})
+        merge = {"Content-Type": "application/merge-patch+json"}
+        released = http.patch(f"{base}/f", content='{"metadata":{"finalizers":null}}', headers=merge)
         assert released.status_code == 200
         assert http.get(f"{base}/f").status_code == 404
 
