@@ -26,6 +26,9 @@ _ZERO = {"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberSch
 
 
 def _default(obj: Obj) -> None:
+    if not _template_generation(obj):
+        # The internal number is always written out: every writer owns it.
+        _set_template_generation(obj, 0)
     default_template(obj)
     spec = obj.get("spec")
     if spec is None:
