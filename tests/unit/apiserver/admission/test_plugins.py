@@ -233,3 +233,14 @@ def test_the_chain_is_skipped_where_nobody_cares() -> None:
     assert chain.wants("CREATE", kinds.resource("pods"), "")
     exempt = kinds.resource("validatingwebhookconfigurations.admissionregistration.k8s.io")
     assert not chain.wants("CREATE", exempt, "")
+
+
+async def test_a_resize_needs_its_node() -> None:
+    bench = Bench()
+    old, new = pod(nodeName="n1"), pod(nodeName="n1")
+    old["metadata"]["generation"], new["metadata"]["generation"] = 1, 2
+    with pytest.raises(Forbidden) as caught:
+        await bench.update("pods", new, old, subresource="resize")
+    assert caught.value.message == 'pods "p" is forbidden: node "n1" not found'
+    bench.lister.put("", "nodes", named("n1"))
+    await bench.update("pods", new, old, subresource="resize")
