@@ -10,10 +10,6 @@ import hashlib
 from contextlib import suppress
 from typing import Any
 
-import jwt
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from controllers.context import Context
 from kubepy.api import meta
 from kubepy.api.errors import Conflict, NotFound
@@ -30,6 +26,10 @@ class Signer:
     """Signs legacy tokens with the cluster's service-account key, EC or RSA."""
 
     def __init__(self, pem: bytes) -> None:
+        # 9 MB that only clusters with such Secrets need.
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+
         self._key = serialization.load_pem_private_key(pem, None)
         self._algorithm = "ES256" if isinstance(self._key, ec.EllipticCurvePrivateKey) else "RS256"
         der = self._key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -44,6 +44,8 @@ class Signer:
             f"{prefix}/service-account.name": name, f"{prefix}/service-account.uid": meta.uid(account),
             "sub": f"system:serviceaccount:{namespace}:{name}",
         }  # fmt: skip
+        import jwt
+
         return jwt.encode(claims, self._key, algorithm=self._algorithm, headers={"kid": self._id})  # type: ignore[arg-type]
 
 
@@ -51,12 +53,13 @@ def start(ctx: Context) -> None:
     """Register the token controller; without --service-account-private-key-file it does nothing."""
     path = ctx.options.service_account_private_key_file
     if path is not None:
-        _Tokens(ctx, Signer(path.read_bytes()))
+        _Tokens(ctx, path.read_bytes())
 
 
 class _Tokens:
-    def __init__(self, ctx: Context, signer: Signer) -> None:
-        self._client, self._signer = ctx.client, signer
+    def __init__(self, ctx: Context, key: bytes) -> None:
+        self._client, self._key = ctx.client, key
+        self._made: Signer | None = None
         root = ctx.options.root_ca_file
         self._ca = root.read_bytes() if root is not None else ctx.manager.client.config.ca or b""
         self._accounts = ctx.informer("serviceaccounts")
@@ -65,6 +68,11 @@ class _Tokens:
         self._controller = ctx.controller("token", self._sync, workers=5)
         self._controller.watch(self._secrets, only=lambda kind, old, new: kind != "DELETED")
         self._controller.watch(self._accounts, self._of_account)
+
+    def _signer(self) -> Signer:
+        if self._made is None:
+            self._made = Signer(self._key)
+        return self._made
 
     def _of_account(self, account: Obj) -> list[str]:
         key = f"{meta.namespace(account)}/{meta.name(account)}"
@@ -107,7 +115,7 @@ class _Tokens:
             return None
         data.update(wanted)
         if not data.get("token"):
-            data["token"] = base64.b64encode(self._signer.sign(account, secret).encode()).decode()
+            data["token"] = base64.b64encode(self._signer().sign(account, secret).encode()).decode()
         return {**secret, "metadata": {**secret["metadata"], "annotations": annotations}, "data": data}
 
 

@@ -63,8 +63,15 @@ class ParsedBudget:
             self._held -= len(old.raw)
             old.forget()
 
+    def clear(self) -> None:
+        """Forget all parsed objects: for a server at rest."""
+        while self._queue:
+            self._queue.popleft().forget()
+        self._held = 0
+
 
 _BUDGET = ParsedBudget()
+forget_parsed = _BUDGET.clear
 
 
 class Entry:

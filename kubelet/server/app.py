@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from cryptography import x509
-from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -26,9 +24,8 @@ from starlette.routing import Route
 from kubelet.agent import Agent
 from kubelet.config import KubeletConfig
 from kubelet.runtime.interface import PodView, State
-from kubelet.server import logs, stats
+from kubelet.server import certificate, logs, stats
 from kubelet.server.upgrades import Upgrades
-from kubepy import pki
 from kubepy.runtime import serving
 
 log = logging.getLogger(__name__)
@@ -39,11 +36,14 @@ CLIENTS = ("kube-apiserver-kubelet-client",)
 GROUPS = ("system:masters", "kubeadm:cluster-admins")
 
 
-def allowed(certificate: bytes | None) -> bool:
+def allowed(client: bytes | None) -> bool:
     """Whether the bearer of this client certificate (DER, already verified against the CA) may use the API."""
-    if not certificate:
+    if not client:
         return False
-    subject = x509.load_der_x509_certificate(certificate).subject
+    from cryptography import x509  # 9 MB that a kubelet nobody asks has no use for
+    from cryptography.x509.oid import NameOID
+
+    subject = x509.load_der_x509_certificate(client).subject
     names = {str(a.value) for a in subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
     groups = {str(a.value) for a in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)}
     return bool(names & set(CLIENTS) or groups & set(GROUPS))
@@ -82,7 +82,7 @@ class KubeletServer:
         """Listen; the port."""
         sock = serving.listen(self._args.address, self._args.port)
         self.port = sock.getsockname()[1]
-        cert, key = self._certificate()
+        cert, key = await self._certificate()
         cas = [Path(self._args.client_ca_file)] if self._args.client_ca_file else []
         context = serving.server_context(cert, key, cas)
         up = asyncio.Event()
@@ -99,18 +99,12 @@ class KubeletServer:
         if self._task is not None:
             await self._task
 
-    def _certificate(self) -> tuple[Path, Path]:
-        if self._args.tls_cert_file:
-            return Path(self._args.tls_cert_file), Path(self._args.tls_private_key_file)
-        folder = pki.Pki(self._config.root_dir / "pki")
-        folder.dir.mkdir(parents=True, exist_ok=True)
-        if self._args.tls_cert_ca_file:
-            ca = pki.load(Path(self._args.tls_cert_ca_file), Path(self._args.tls_cert_ca_key_file))
-        else:
-            ca = pki.ensure_ca(folder, "ca", "kubelet-ca")
+    async def _certificate(self) -> tuple[Path, Path]:
+        args = self._args
+        if args.tls_cert_file:
+            return Path(args.tls_cert_file), Path(args.tls_private_key_file)
         names = [*self._names[:1], *self._config.node_ips, "localhost", "127.0.0.1"]
-        pki.ensure_leaf(folder, ca, "kubelet", f"system:node:{self._names[0]}", ["system:nodes"], names=names, server=True)
-        return folder.cert("kubelet"), folder.key("kubelet")
+        return await certificate.ensure(self._config.root_dir, args.tls_cert_ca_file, args.tls_cert_ca_key_file, names)
 
 
 class Door:

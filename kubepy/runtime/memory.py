@@ -12,8 +12,9 @@ import gc
 import time
 from collections.abc import Callable
 
-MMAP_THRESHOLD = 2 * 1024 * 1024
-"""Bytes from which a block is a mapping of its own, which goes back to the system when it is freed."""
+MMAP_THRESHOLD = 256 * 1024
+"""Bytes from which a block is a mapping of its own: it goes back to the system when it is freed, and takes only what is used
+of it (uvloop gives each TLS connection a buffer of just this size)."""
 TRIM_THRESHOLD = 8 * 1024 * 1024
 ARENAS = 2
 

@@ -21,8 +21,13 @@ def measure(server: Server) -> dict[str, float]:
     server.start("controllers", "controllers", f"--kubeconfig={server.dir}/controller-manager.kubeconfig", *flags)
     server.start("scheduler", "scheduler", f"--kubeconfig={server.dir}/scheduler.kubeconfig")
     own = ("--runtime=simulated", f"--simulated-nodes={NODES}", f"--port={free_port()}", f"--root-dir={server.dir}/nodes")
-    server.start("kubelet", "kubelet", admin, *own)
-    _until(lambda: _ready_nodes(server) == NODES, 60, "nodes")
+    certificates = (f"--client-ca-file={pki}/ca.crt", f"--tls-cert-ca-file={pki}/ca.crt", f"--tls-cert-ca-key-file={pki}/ca.key")
+    server.start("kubelet", "kubelet", admin, *own, *certificates)
+    try:
+        _until(lambda: _ready_nodes(server) == NODES, 60, "nodes")
+    except RuntimeError as error:
+        logs = [f"{name}: {(server.dir / f'{name}.log').read_text()[-1500:]}" for name in server.others]
+        raise RuntimeError("\n".join([str(error), *logs])) from None
     time.sleep(5)  # what is measured is the plane at rest, not its start
     processes = [server.process, *server.others.values()]
     used = sum(cpu_seconds(p.pid) for p in processes)
