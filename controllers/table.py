@@ -51,6 +51,20 @@ CONTROLLERS: dict[str, Entry] = {
     "ephemeral-volume-controller": Entry("controllers.volumes.ephemeral:start", "ephemeral-volume-controller"),
     "local-path-provisioner": Entry("controllers.volumes.localpath:start", "persistent-volume-binder"),
     "horizontal-pod-autoscaler-controller": Entry("controllers.hpa:start", "horizontal-pod-autoscaler"),
+    "volumeattributesclass-protection-controller": Entry(
+        "controllers.volumes.classes:start", "volumeattributesclass-protection-controller"
+    ),
+    "persistentvolume-attach-detach-controller": Entry("controllers.attachdetach:start", "attachdetach-controller"),
+    "certificatesigningrequest-approving-controller": Entry("controllers.certificates.approver:start", "certificate-controller"),
+    "certificatesigningrequest-signing-controller": Entry("controllers.certificates.signer:start", "certificate-controller"),
+    "certificatesigningrequest-cleaner-controller": Entry("controllers.certificates.cleaner:start", "certificate-controller"),
+    "service-cidr-controller": Entry("controllers.servicecidr:start", "service-cidrs-controller"),
+    "resourceclaim-controller": Entry("controllers.resourceclaims:start", "resource-claim-controller"),
+    "validatingadmissionpolicy-status-controller": Entry("controllers.policystatus:start", "validatingadmissionpolicy-status-controller"),
+    "legacy-serviceaccount-token-cleaner-controller": Entry("controllers.tokencleaner:start", "legacy-service-account-token-cleaner"),
+    "storage-version-garbage-collector-controller": Entry("controllers.storageversions:start", "generic-garbage-collector"),
+    "bootstrap-signer-controller": Entry("controllers.bootstrap.signer:start", "bootstrap-signer"),
+    "token-cleaner-controller": Entry("controllers.bootstrap.cleaner:start", "token-cleaner"),
     # Last: it follows what the others watch, without a second copy.
     "garbage-collector-controller": Entry("controllers.garbage:start", "generic-garbage-collector"),
 }
