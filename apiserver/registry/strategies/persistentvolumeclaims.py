@@ -84,10 +84,6 @@ def _data_source(out: Errors, source: Obj, path: str, any_group: bool) -> None:
         named(out, namespace, f"{path}.namespace", names.dns1123_label)
 
 
-def _default(obj: Obj) -> None:
-    _same_sources(obj.get("spec") or {})
-
-
 def _same_sources(value: Obj) -> None:
     """dataSource and dataSourceRef mirror each other where either alone is given (NormalizeDataSources)."""
     source, ref = value.get("dataSource"), value.get("dataSourceRef")
@@ -225,7 +221,6 @@ def _warnings(new: Obj, old: Obj | None) -> list[str]:
 
 
 STRATEGY = with_status(
-    default=_default,
     prepare=_prepare,
     prepare_update=_prepare_update,
     warnings=_warnings,
