@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -32,7 +33,10 @@ _GO = {"integer": "int32", "boolean": "bool", "number": "float64", "string": "st
 @cache
 def definitions() -> Mapping[str, Any]:
     """Every published definition by name, as JSON schema with Kubernetes' extensions. Shared: do not change."""
-    folder = files("kubernetes_validate") / "kubernetes-json-schema" / f"{VERSION}-local"
+    spec = find_spec("kubernetes_validate")  # not imported: it would load jsonschema for nothing
+    if spec is None or spec.origin is None:
+        raise ImportError("kubernetes_validate is not installed")
+    folder = Path(spec.origin).parent / "kubernetes-json-schema" / f"{VERSION}-local"
     loaded: dict[str, Any] = orjson.loads((folder / "_definitions.json").read_bytes())["$defs"]
     return loaded
 
