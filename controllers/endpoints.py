@@ -141,6 +141,7 @@ class _Endpoints:
         if spec.get("type") == "ExternalName" or not spec.get("selector"):
             return
         members = services.selected(self._pods.cache, namespace, spec["selector"])
+        told = self._times.seen(key)
         trigger = self._times.compute(key_of(service), service, members)
         wanted, over = truncate(subsets(service, members))
         current = self._endpoints.cache.get(key)
@@ -157,7 +158,11 @@ class _Endpoints:
             annotations[TRIGGER] = trigger
         if over:
             annotations[OVER_CAPACITY] = "truncated"
-        await self._write(service, current, {"labels": labels, "annotations": annotations}, wanted)
+        try:
+            await self._write(service, current, {"labels": labels, "annotations": annotations}, wanted)
+        except StatusError:
+            self._times.restore(key, told)
+            raise
 
     async def _write(self, service: Obj, current: Obj | None, metadata: Obj, wanted: list[Obj]) -> None:
         try:

@@ -47,15 +47,21 @@ def count(quota: Obj, kinds: dict[tuple[str, str], list[Obj]], now: float) -> Ob
     return {"hard": dict(hard), "used": {name: str(amount) for name, amount in used.items()}}
 
 
+def _limits_changed(kind: str, old: Obj | None, new: Obj) -> bool:
+    return kind != "MODIFIED" or old is None or old["spec"] != new["spec"]
+
+
 class _Quotas:
     def __init__(self, ctx: Context) -> None:
         self._ctx, self._client, self._clock = ctx, ctx.client, ctx.clock
+        self._period = ctx.options.resource_quota_sync_period
         self._resources = shared(ctx)
         self._quotas = ctx.informer(QUOTAS)
         self._kinds: dict[tuple[str, str], Resource] = {}
         self._monitors: dict[tuple[str, str], Informer] = {}
         self._controller = ctx.controller("resource-quota", self._sync, workers=5)
-        self._controller.watch(self._quotas)
+        # A change of the status is admission's, and newer than our caches of what it counted: leave it alone.
+        self._controller.watch(self._quotas, only=_limits_changed)
         self._resources.on_change(self._served)
 
     def _served(self, found: Discovered) -> None:
@@ -109,4 +115,5 @@ class _Quotas:
             except Conflict:
                 return Result(requeue=True)
         going = any(meta.deleting(p) for p in kinds.get(("", "pods"), ()))
-        return Result(after=30.0) if going else None
+        # What admission counted for a creation that failed afterwards is put right by the next full count.
+        return Result(after=30.0 if going else self._period)

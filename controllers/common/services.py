@@ -124,6 +124,17 @@ class TriggerTimes:
         self._seen[key] = (created, times)
         return min(changed, default="")
 
+    def seen(self, key: str) -> tuple[str, dict[str, str]] | None:
+        """What has been told of a service; `restore` it when the write that would have said so failed."""
+        return self._seen.get(key)
+
+    def restore(self, key: str, seen: tuple[str, dict[str, str]] | None) -> None:
+        """Take back the last `compute`."""
+        if seen is None:
+            self._seen.pop(key, None)
+        else:
+            self._seen[key] = seen
+
     def forget(self, key: str) -> None:
         """The service is gone."""
         self._seen.pop(key, None)

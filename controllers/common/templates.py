@@ -1,10 +1,10 @@
-"""Template hashes in upstream's form: FNV-1a, 32 bits, over a canonical rendering, in the safe alphabet (ComputeHash)."""
+"""Template hashes as upstream makes them: FNV-1a, 32 bits, over the rendered Go struct, in the safe alphabet (ComputeHash)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import orjson
+from controllers.common.gorender import render
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -21,12 +21,9 @@ def safe_encode(text: str) -> str:
     return "".join(ALPHABET[ord(c) % len(ALPHABET)] for c in text)
 
 
-def template_hash(template: Any, collisions: int | None = None) -> str:
-    """A short name for a template; `collisions` gives another name for the same one.
-
-    Upstream hashes a rendering of its Go structs; ours is the JSON with sorted keys, so hashes differ from upstream's in value.
-    """
-    state = fnv32a(orjson.dumps(template, option=orjson.OPT_SORT_KEYS))
+def template_hash(template: dict[str, Any], collisions: int | None = None) -> str:
+    """The hash of a pod template that names what is made from it; `collisions` gives another name for the same one."""
+    state = fnv32a(render(template).encode())
     if collisions is not None:
         state = fnv32a(collisions.to_bytes(8, "little"), state)
     return safe_encode(str(state))

@@ -118,6 +118,7 @@ class _Slices:
         if self._writer.is_stale(key, existing):
             return Result(after=1.0)
         members = services.selected(self._pods.cache, meta.namespace(service), spec["selector"])
+        told = self._times.seen(key)
         trigger = self._times.compute(key_of(service), service, members)
         families = spec.get("ipFamilies") or ["IPv4"]
         whole = plan.Changes(delete=[p for p in existing if p["addressType"] not in families])
@@ -131,8 +132,10 @@ class _Slices:
         try:
             await self._writer.write(key, meta.namespace(service), whole)
         except Conflict:
+            self._times.restore(key, told)
             raise
         except StatusError as e:
+            self._times.restore(key, told)
             if namespace_terminating(e):
                 return None
             text = f"Error updating Endpoint Slices for Service {key}: {e}"
