@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubepy.cli import down, kubeconfig, logs, status, up
+from kubepy.cli import down, kubeconfig, logs, schedule, status, up
 from kubepy.cli.cluster import ClusterError, home
 
 
@@ -31,6 +31,7 @@ COMMANDS = {
     "delete": Command("remove the cluster, its state and its containers", down.delete, down.add_delete_arguments),
     "status": Command("show what runs and what it uses", status.run, status.add_arguments),
     "logs": Command("print a component's log", logs.run, logs.add_arguments),
+    "schedule": Command("say why a pod goes where it goes, or nowhere", schedule.run, schedule.add_arguments),
     "kubeconfig": Command("print the administrator's kubeconfig", kubeconfig.run, kubeconfig.add_arguments),
 }
 

@@ -114,13 +114,15 @@ class InterPodAffinity:
     @staticmethod
     def _unmet(s: Snapshot, pod: PodInfo, wanted: tuple[Term, ...]) -> Bools:
         counts = _count(s, wanted)
-        keyed = s.alive.copy()
+        keyed, placed = s.alive.copy(), np.zeros(s.capacity, np.bool_)
         met = s.alive.copy()
         for t in wanted:
-            keyed &= s.column(t.topology_key).present
+            present = s.column(t.topology_key).present
+            keyed &= present
+            placed |= present
             met &= _spread(s, t.topology_key, counts) > 0
         # The first pod of a group that wants its own kind near may go anywhere the topology is known.
-        if not (counts[keyed] > 0).any() and all(t.matches(pod.namespace, pod.labels, s.namespaces) for t in wanted):
+        if not (counts[placed] > 0).any() and all(t.matches(pod.namespace, pod.labels, s.namespaces) for t in wanted):
             met = keyed
         return ~met
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import api_rows, plane_rows
+from tests.bench import api_rows, plane_rows, scheduler_rows
 from tests.bench.processes import api_server, etcd
 from tests.bench.report import keep, show
+
+PARTS = ("api", "etcd", "plane", "scheduler", "scheduler-big", "preemption")
 
 
 def main() -> None:
     """Run the parts asked for; a part that fails is told, and the rest go on."""
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
-    parser.add_argument("parts", nargs="*", default=["api", "etcd", "plane"], help="api (embedded store), etcd, plane (default: all)")
+    parser.add_argument("parts", nargs="*", default=[*PARTS], help=f"{', '.join(PARTS)} (default: all)")
     parser.add_argument("--seconds", type=int, default=5, help="how long each run of load lasts")
     options = parser.parse_args()
     failed = False
@@ -40,6 +42,15 @@ def _run(part: str, seconds: int) -> tuple[str, dict[str, float]]:
     if part == "plane":
         with api_server() as server:
             return "control plane with 20 simulated nodes", plane_rows.measure(server)
+    if part == "scheduler":
+        with api_server() as server:
+            return "scheduler on 1,000 nodes", scheduler_rows.measure(server)
+    if part == "scheduler-big":
+        with api_server() as server:
+            return "scheduler on 5,000 nodes", scheduler_rows.measure_big(server)
+    if part == "preemption":
+        with api_server() as server:
+            return "preemption on 200 full nodes", scheduler_rows.measure_preemption(server)
     raise RuntimeError(f"there is no part called {part}")
 
 
