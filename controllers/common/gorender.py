@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+Fields = list[tuple[str, str, str]]
 _PLAIN = frozenset(("string", "int32", "int64", "bool", "types.UID"))
 _NO_TIME = "{Time:(time.Time){wall:(uint64)0 ext:(int64)0 loc:(*time.Location)<nil>}}"
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
@@ -18,7 +19,7 @@ _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "
 
 
 @cache
-def _types() -> dict[str, str | list[tuple[str, str, str]]]:
+def _types() -> dict[str, str | Fields]:
     """Type name → what a named type stands for, or a struct's (Go name, type, JSON name) in order; JSON name `-` is embedded."""
     raw = json.loads(Path(__file__).with_name("gotypes.json").read_text())
 
@@ -26,7 +27,7 @@ def _types() -> dict[str, str | list[tuple[str, str, str]]]:
         name, kind, key = text.split(" ")
         return name, kind, key
 
-    out: dict[str, str | list[tuple[str, str, str]]] = {}
+    out: dict[str, str | Fields] = {}
     for name, value in raw.items():
         out[name] = value if isinstance(value, str) else [field(f) for f in value]
     return out
@@ -66,7 +67,8 @@ def _value(kind: str, value: Any, out: list[str], typed: bool) -> None:
     if kind.startswith("[]"):
         _list(kind[2:], value, out)
     elif kind.startswith("map["):
-        _map(*kind[4:].split("]", 1), value, out)
+        key, _, item = kind[4:].partition("]")
+        _map(key, item, value, out)
     elif kind in ("string", "types.UID"):
         out.append(value or "")
     elif kind in ("int32", "int64"):
