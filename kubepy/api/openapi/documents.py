@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from kubepy.api.openapi import schemas, v2
+from kubepy.api.openapi import schemas, v2, v2proto
 from kubepy.api.openapi.parameters import Obj
 from kubepy.api.openapi.paths import Paths
 from kubepy.api.resource import Resource
@@ -39,6 +39,7 @@ class Documents:
         self._hashes: dict[str, str] = {}
         self._bodies: dict[str, bytes] = {}
         self._v2: bytes | None = None
+        self._v2_protobuf: bytes | None = None
         self.replace(sources)
 
     def replace(self, sources: Iterable[Source]) -> None:
@@ -50,7 +51,7 @@ class Documents:
         hashes = {path: self._hash(path, members) for path, members in groups.items()}
         self._bodies = {p: b for p, b in self._bodies.items() if self._hashes.get(p) == hashes.get(p)}
         if hashes != self._hashes:
-            self._v2 = None
+            self._v2 = self._v2_protobuf = None
         self._groups, self._hashes = groups, hashes
 
     def _hash(self, path: str, members: list[Source]) -> str:
@@ -108,17 +109,26 @@ class Documents:
             )
         return self._v2
 
+    def v2_protobuf(self) -> bytes:
+        """The same as protobuf, the form that kubectl and client-go read."""
+        if self._v2_protobuf is None:
+            self._v2_protobuf = v2proto.document(orjson.loads(self.v2()))
+        return self._v2_protobuf
+
     def answer(self, path: str, headers: Mapping[str, str], query: str) -> Answer:
         """The response to a GET of `path`, which starts with /openapi/; `headers` have lower-case names."""
         body: bytes | None
+        media = "application/json"
         if path in ("/openapi/v3", "/openapi/v3/"):
             return 200, "application/json", orjson.dumps(self.index()), {}
         if path == "/openapi/v2":
-            # Clients that can read nothing but protobuf get 406, and then do without.
             accept = headers.get("accept", "")
-            if accept and not any(m in accept for m in ("json", "*/*")):
+            if "proto-openapi.spec.v2" in accept:
+                media, body = v2proto.MEDIA_TYPE, self.v2_protobuf()
+            elif accept and not any(m in accept for m in ("json", "*/*")):
                 return 406, "text/plain; charset=utf-8", b"406 not acceptable\n", {}
-            body = self.v2()
+            else:
+                body = self.v2()
             etag = f'"{hashlib.sha512("".join(self._hashes.values()).encode()).hexdigest().upper()}"'
         else:
             part = path.removeprefix("/openapi/v3/")
@@ -131,8 +141,8 @@ class Documents:
             # The address names its content: it never changes.
             extra["Cache-Control"] = "public, immutable"
         if headers.get("if-none-match") == etag:
-            return 304, "application/json", b"", extra
-        return 200, "application/json", body, extra
+            return 304, media, b"", extra
+        return 200, media, body, extra
 
 
 def _describe(members: list[Source], *, v2: bool = False) -> tuple[dict[str, Obj], dict[str, Obj]]:
