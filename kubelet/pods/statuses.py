@@ -19,13 +19,15 @@ _RETRY = 1.0
 
 
 class _Entry:
-    __slots__ = ("api_uid", "name", "namespace", "reported", "waiters", "wanted")
+    __slots__ = ("api_uid", "name", "namespace", "reported", "waiters", "wanted", "writing")
 
     def __init__(self, namespace: str, name: str, reported: Obj) -> None:
         self.namespace, self.name = namespace, name
         self.reported = reported
         self.api_uid: str | None = None
         self.wanted: Obj | None = None
+        self.writing = False
+        """One write at a time: of two patches in flight, the older could be the last to arrive."""
         self.waiters: list[asyncio.Future[None]] = []
 
 
@@ -38,7 +40,8 @@ def difference(old: Obj, new: Obj) -> Obj:
             continue
         if key == "conditions":
             by_type = {c["type"]: c for c in before or ()}
-            changed = [c for c in after or () if by_type.get(c["type"]) != c]
+            # Fields that went (a reason, a message) are nulls: items of this list are merged.
+            changed = [{**dict.fromkeys(by_type.get(c["type"], ())), **c} for c in after or () if by_type.get(c["type"]) != c]
             kept = {c["type"] for c in after or ()}
             gone = [{"$patch": "delete", "type": t} for t in by_type if t not in kept]
             if changed or gone:
@@ -137,8 +140,9 @@ class StatusManager:
             uid = await self._queue.get()
             self._queued.discard(uid)
             entry = self._entries.get(uid)
-            if entry is None or entry.wanted is None:
+            if entry is None or entry.wanted is None or entry.writing:
                 continue
+            entry.writing = True
             try:
                 await self._write(uid, entry)
             except (StatusError, Unreachable, TimeoutError, OSError) as e:
@@ -147,6 +151,12 @@ class StatusManager:
             except Exception:
                 log.exception("failed to update the status of pod %s/%s", entry.namespace, entry.name)
                 asyncio.get_running_loop().call_later(_RETRY * 10, self._enqueue, uid)
+            else:
+                # What came meanwhile found the entry busy.
+                if entry.wanted is not None:
+                    self._enqueue(uid)
+            finally:
+                entry.writing = False
 
     async def _write(self, uid: str, entry: _Entry) -> None:
         wanted = entry.wanted
@@ -171,5 +181,3 @@ class StatusManager:
                 if not waiter.done():
                     waiter.set_result(None)
             entry.waiters.clear()
-        else:
-            self._enqueue(uid)
