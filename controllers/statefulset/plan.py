@@ -160,7 +160,7 @@ def status(statefulset: Obj, pods: Sequence[Obj], revisions: Revisions, collisio
     if conditions := statefulset.get("status", {}).get("conditions"):
         out["conditions"] = conditions
     rolling = statefulset["spec"].get("updateStrategy", {}).get("type") != "OnDelete"
-    if rolling and out["updatedReplicas"] == out["replicas"] == out["readyReplicas"]:
-        # The update is complete.
+    if rolling and out["updatedReplicas"] == out["replicas"] == out["readyReplicas"] == identity.replicas(statefulset):
+        # The update is complete; not so while a pod is between its deletion and its return.
         out["currentReplicas"], out["currentRevision"] = out["updatedReplicas"], out["updateRevision"]
     return {k: v for k, v in out.items() if v or k in ("replicas", "availableReplicas", "collisionCount")}

@@ -81,3 +81,8 @@ def test_a_complete_update_makes_the_update_revision_current() -> None:
     mixed = [member(0, revision="web-1"), member(1), member(2)]
     found = plan.status(statefulset(), mixed, REVISIONS, 0, NOW)
     assert (found["currentRevision"], found["currentReplicas"], found["updatedReplicas"]) == ("web-1", 1, 2)
+
+
+def test_an_update_is_not_complete_while_a_pod_is_missing() -> None:
+    found = plan.status(statefulset(status={}), [member(1), member(2)], REVISIONS, 0, NOW)
+    assert (found["currentRevision"], found.get("currentReplicas", 0)) == ("web-1", 0)
