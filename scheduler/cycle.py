@@ -64,10 +64,8 @@ def find_nodes(cycle: Cycle, profile: Profile) -> Refusal | None:
         refusal = run_filters(cycle, profile)
     if refusal is not None:
         return refusal
-    bare = Cycle(pod, snapshot, cycle.feasible.copy())
-    refusal = run_filters(bare, profile)
-    cycle.feasible, cycle.state = bare.feasible, bare.state
-    return refusal
+    cycle.state.clear()
+    return run_filters(cycle, profile)
 
 
 def choose(
@@ -99,36 +97,30 @@ def choose(
     return Placement(node.name, float(total[slot]), cycle, kept)
 
 
-@dataclass
-class _Findings:
-    """What filters have said so far."""
-
-    reasons: Counter[str]
-    plugins: set[str]
-    unresolvable: Bools
-
-
 def run_filters(cycle: Cycle, profile: Profile, *, skip: frozenset[str] = frozenset()) -> Refusal | None:
     """Narrow `cycle.feasible` by all filters but `skip`; returns why nothing is left, or None."""
     snapshot = cycle.snapshot
-    found = _Findings(Counter(), set(), np.zeros(snapshot.capacity, np.bool_))
     try:
-        _prefilter(cycle, profile, found)
+        _prefilter(cycle, profile)
     except Unschedulable as refusal:
         name, text = refusal.args
         return Refusal(len(snapshot.nodes), Counter(), frozenset([name]), np.zeros(snapshot.capacity, np.bool_), text)
     for plugin in profile.filters:
         if plugin.name in skip:
             continue
-        apply(cycle, plugin, found)
+        apply(cycle, plugin)
         if not cycle.feasible.any():
-            return Refusal(len(snapshot.nodes), found.reasons, frozenset(found.plugins), snapshot.alive & ~found.unresolvable)
-    if cycle.feasible.any():
-        return None
-    return Refusal(len(snapshot.nodes), found.reasons, frozenset(found.plugins), snapshot.alive & ~found.unresolvable)
+            return refused(cycle)
+    return None if cycle.feasible.any() else refused(cycle)
 
 
-def _prefilter(cycle: Cycle, profile: Profile, found: _Findings) -> None:
+def refused(cycle: Cycle) -> Refusal:
+    """The refusal that a cycle without a feasible node amounts to."""
+    s = cycle.snapshot
+    return Refusal(len(s.nodes), cycle.reasons, frozenset(cycle.refused_by), s.alive & ~cycle.unresolvable)
+
+
+def _prefilter(cycle: Cycle, profile: Profile) -> None:
     for plugin in profile.prefilters:
         try:
             only = plugin.prefilter(cycle)
@@ -138,13 +130,13 @@ def _prefilter(cycle: Cycle, profile: Profile, found: _Findings) -> None:
             name = plugin.name
             out = cycle.feasible & ~only
             if out.any():
-                found.reasons[f"node(s) didn't satisfy plugin(s) [{name}]"] += int(np.count_nonzero(out))
-                found.plugins.add(name)
-                found.unresolvable |= out
+                cycle.reasons[f"node(s) didn't satisfy plugin(s) [{name}]"] += int(np.count_nonzero(out))
+                cycle.refused_by.add(name)
+                cycle.unresolvable |= out
                 cycle.feasible &= only
 
 
-def apply(cycle: Cycle, plugin: FilterPlugin, found: _Findings) -> None:
+def apply(cycle: Cycle, plugin: FilterPlugin) -> None:
     """Let one plugin refuse nodes; without `all_reasons` a node counts for the first of its reasons only."""
     several = getattr(plugin, "all_reasons", False)
     before = cycle.feasible.copy() if several else cycle.feasible
@@ -152,11 +144,11 @@ def apply(cycle: Cycle, plugin: FilterPlugin, found: _Findings) -> None:
         hit = before & rejection.nodes
         count = int(np.count_nonzero(hit))
         if count:
-            found.reasons[rejection.reason] += count
-            found.plugins.add(plugin.name)
+            cycle.reasons[rejection.reason] += count
+            cycle.refused_by.add(plugin.name)
             cycle.feasible &= ~hit
             if not rejection.resolvable:
-                found.unresolvable |= hit
+                cycle.unresolvable |= hit
 
 
 def message(refusal: Refusal, after: str = "") -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 import orjson
 
 from kubepy.api.errors import StatusError
-from scheduler.cycle import Refusal
+from scheduler.cycle import Refusal, refused
 from scheduler.framework.interface import Cycle
 from scheduler.framework.podinfo import Obj, PodInfo
 from scheduler.profile import EXTENDER
@@ -97,8 +96,6 @@ def _plain(answer: Any) -> Mapping[str, Any]:
 async def consult(extenders: Sequence[Extender], cycle: Cycle) -> Refusal | None:
     """Narrow `cycle.feasible` by each extender in turn; why nothing is left, or None. Raises ExtenderError."""
     s = cycle.snapshot
-    reasons: Counter[str] = Counter()
-    unresolvable = np.zeros(s.capacity, np.bool_)
     for extender in extenders:
         if not extender.filter_verb or not extender.interested(cycle.pod):
             continue
@@ -121,12 +118,14 @@ async def consult(extenders: Sequence[Extender], cycle: Cycle) -> Refusal | None
                 left[s.nodes[name].slot] = True
         for field, final in (("failedandunresolvablenodes", True), ("failednodes", False)):
             for name, why in (answer.get(field) or {}).items():
-                reasons[why] += 1
+                cycle.reasons[why] += 1
+                cycle.refused_by.add(EXTENDER)
                 if final and name in s.nodes:
-                    unresolvable[s.nodes[name].slot] = True
+                    cycle.unresolvable[s.nodes[name].slot] = True
         cycle.feasible &= left
         if not cycle.feasible.any():
-            return Refusal(len(s.nodes), reasons, frozenset([EXTENDER]), s.alive & ~unresolvable)
+            cycle.refused_by.add(EXTENDER)
+            return refused(cycle)
     return None
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from kubepy.runtime.clock import Clock
 from scheduler.framework.changes import Change
-from scheduler.framework.podinfo import PodInfo
+from scheduler.framework.podinfo import Obj, PodInfo
 
 INITIAL_BACKOFF = 1.0
 MAX_BACKOFF = 10.0
@@ -102,6 +102,14 @@ class SchedulingQueue:
             self._release(pod.uid)
         elif helps and pod.uid in self._in_flight:
             self._in_flight[pod.uid].append(Change(("Self",)))
+
+    def refresh(self, uid: str, obj: Obj) -> PodInfo | None:
+        """Take over a pod's new state when it asks for the same as before; the pod, or None when it is not here."""
+        queued = self._known.get(uid)
+        if queued is None:
+            return None
+        queued.pod.obj = obj
+        return queued.pod
 
     def remove(self, uid: str) -> None:
         """A pod that was deleted or bound."""

@@ -30,6 +30,7 @@ from scheduler.tracking import Tracker
 log = logging.getLogger(__name__)
 
 MAX_BINDING = 64
+MAX_PATCHING = 8
 YIELD_EVERY = 8
 NO_CLAIMS = "no new claims to deallocate"
 
@@ -56,6 +57,7 @@ class Scheduler:
         self.tracker.on_claim = self.binder.claim_changed
         self.recorder = Recorder(client, self.clock, lambda: self.queue.busy or bool(self._in_binding))
         self._binding = asyncio.Semaphore(MAX_BINDING)
+        self._patching = asyncio.Semaphore(MAX_PATCHING)
         self._in_binding = 0
         self._preempting: dict[str, bool] = {}
         """Pods whose victims are being removed; the value tells whether a change came meanwhile."""
@@ -238,7 +240,8 @@ class Scheduler:
         if change is None:
             return
         try:
-            await self.client.patch("pods", pod.name, change, pod.namespace, type="strategic", subresource="status")
+            async with self._patching:
+                await self.client.patch("pods", pod.name, change, pod.namespace, type="strategic", subresource="status")
         except (StatusError, OSError) as error:
             log.info("the status of %s could not be written: %s", pod.key, error)
 

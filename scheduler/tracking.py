@@ -146,10 +146,13 @@ class Tracker:
         if uid in self._placed:
             return
         gated = self.profiles[new["spec"].get("schedulerName", DEFAULT_SCHEDULER)].gates and bool(new["spec"].get("schedulingGates"))
-        pod = parse(new)
+        same = old is not None and _same_demands(old, new)
+        pod = self.queue.refresh(uid, new) if same else None
+        if pod is None:
+            pod = parse(new)
+            self.queue.update(pod, gated=gated, helps=not same)
         if old is None or pod.nominated != ((old.get("status") or {}).get("nominatedNodeName") or ""):
             self.nominate(pod, pod.nominated)
-        self.queue.update(pod, gated=gated, helps=old is None or not _same_demands(old, new))
 
     def nominate(self, pod: PodInfo, node: str) -> None:
         """Count an unbound pod for a node from now on; an empty name ends that."""

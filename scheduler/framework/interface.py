@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -37,12 +38,19 @@ class Unschedulable(Exception):
 
 @dataclass(slots=True)
 class Cycle:
-    """One pod's way through the plugins: what it is, the nodes as they are, and what plugins remember from filter to score."""
+    """One pod's way through the plugins: what it is, the nodes as they are, what plugins remember from filter to score, and
+    why nodes were left out so far (nodes by reason, who refused, the slots where removing pods would not help)."""
 
     pod: PodInfo
     snapshot: Snapshot
     feasible: Bools
     state: dict[str, Any] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+    refused_by: set[str] = field(default_factory=set)
+    unresolvable: Bools = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.unresolvable = np.zeros(self.snapshot.capacity, np.bool_)
 
 
 class Plugin(Protocol):
