@@ -106,6 +106,9 @@ class _DaemonSets:
                     steps = rollout.roll(ds, self._nodes.cache.list(), _by_node(members), revision, self._clock.time())
                     failure = await self._carry_out(key, ds, revision, steps)
                 await self._truncate(ds, members, old)
+            if failure is None and not self._expected.satisfied(key):
+                # What was just done will be seen in a moment: the status is written then, once, and right.
+                return Result(after=1.0)
         members = await self._members(ds, selector)
         now = self._clock.time()
         await self._write(ds, rollout.status(ds, self._nodes.cache.list(), _by_node(members), revision, now))

@@ -98,7 +98,9 @@ class Controller:
             result = await self._reconcile(key)
         except StatusError as e:
             # Conflicts and objects that went away are everyday races; the next try sees the newer world.
-            level = logging.DEBUG if e.status_code in (404, 409, 503) else logging.WARNING
+            causes = (e.details or {}).get("causes") or ()
+            ending = any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
+            level = logging.DEBUG if ending or e.status_code in (404, 409, 503) else logging.WARNING
             log.log(level, "%s: error syncing %r: %s", self.name, key, e)
             self.queue.add_rate_limited(key)
         except Exception:
