@@ -62,13 +62,14 @@ class Cluster:
         return not ipaddress.ip_address(self._address).is_loopback
 
     async def keep(self) -> None:
-        """Renew the Lease, repair the endpoints, drop Leases of servers that are gone; until cancelled."""
+        """Renew the Lease, repair the service and its endpoints, drop Leases of servers that are gone; until cancelled."""
         compacted = time.monotonic()
         history: list[tuple[float, int]] = []
         while True:
             await asyncio.sleep(RENEW_EVERY)
             try:
                 await self._renew()
+                await self._service()
                 await self._endpoints()
                 await self._endpoint_slice()
                 await self._collect_leases()

@@ -25,7 +25,8 @@ def built_in(strategies: Mapping[tuple[str, str], Strategy], hooks: Mapping[tupl
         key = (r.storage_group if r.storage_group is not None else r.group, r.plural)
         strategy = strategies.get(key) or strategies.get((r.group, r.plural)) or DEFAULT
         if (hook := hooks.get(key)) is not None:
-            strategy = strategy.with_(hooks=hook)
+            parts = {name: part.with_(hooks=hook) for name, part in strategy.subresources.items()}
+            strategy = strategy.with_(hooks=hook, subresources=parts)
         node: Callable[[], Node] = partial(node_for, r.api_version, r.kind)
         if _is_hub(r):
             hubs[r.storage_prefix] = served = Served(r, node, None, strategy, warning=_DEPRECATED.get((r.group, r.version, r.plural), ""))

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from apiserver.context import Lister
 from apiserver.options import Options
+from apiserver.registry.hooks.certificates import CertificateHooks
 from apiserver.registry.hooks.cidrs import AddressPool
 from apiserver.registry.hooks.nodeports import PortPool
 from apiserver.registry.hooks.repair import Repair
@@ -20,4 +21,8 @@ def built_in_hooks(
     """((group, plural) → hooks, a loop to run in the background)."""
     addresses = AddressPool(registry, lister, options.service_cluster_ip_range)
     ports = PortPool(registry.storage, options.service_node_port_range)
-    return {("", "services"): ServiceHooks(addresses, ports)}, Repair(lister, addresses, ports).run
+    hooks: dict[tuple[str, str], Hooks] = {
+        ("", "services"): ServiceHooks(addresses, ports),
+        ("certificates.k8s.io", "certificatesigningrequests"): CertificateHooks(),
+    }
+    return hooks, Repair(lister, addresses, ports).run

@@ -1,7 +1,7 @@
 """CertificateSigningRequests: the request, its approval and its certificate.
 
-Upstream: pkg/apis/certificates/validation, pkg/registry/certificates/certificates/strategy.go. Who asks is filled in by admission
-of the request's user, not here.
+Upstream: pkg/apis/certificates/validation, pkg/registry/certificates/certificates/strategy.go. Who asks, and when
+conditions changed, is for the registry's hooks.
 """
 
 from __future__ import annotations

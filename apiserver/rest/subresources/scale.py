@@ -5,7 +5,7 @@ Upstream: pkg/registry/apps/*/storage, pkg/registry/core/replicationcontroller/s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,7 +15,7 @@ import orjson
 from apiserver.context import Obj
 from apiserver.registry import objectmeta
 from apiserver.registry.catalog import Served
-from apiserver.rest import body, mutation, params
+from apiserver.rest import body, mutation, output, params
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
 from apiserver.rest.verbs.patch import APPLY, patch_type, patcher
@@ -107,6 +107,26 @@ def paths_of(served: Served) -> ScalePaths:
     return served.scale if isinstance(served.scale, ScalePaths) else ScalePaths()
 
 
+class _Table:
+    """catalog.Table of a Scale."""
+
+    @property
+    def columns(self) -> Sequence[Any]:
+        from kubepy.api.tables import scale_columns
+
+        return scale_columns()
+
+    def row(self, obj: Obj, now: float) -> list[Any]:
+        from kubepy.api.tables import scale_row
+
+        return scale_row(obj, now)
+
+
+async def _send(req: Request, served: Served, scale: Obj) -> None:
+    table = served.table if served.resource.custom else _Table()
+    await output.send_object(req, Served(served.resource, _type()[0], table=table), 200, scale)
+
+
 async def get_scale(api: Api, req: Request, served: Served) -> None:
     """GET."""
     r = served.resource
@@ -114,7 +134,7 @@ async def get_scale(api: Api, req: Request, served: Served) -> None:
     paths = paths_of(served)
     if r.custom and _at(obj, paths.spec) is None:
         raise errors.InternalError.of(f'the spec replicas field ".{paths.spec}" does not exist')
-    await req.object(200, scale_of(obj, paths))
+    await _send(req, served, scale_of(obj, paths))
 
 
 async def put_scale(api: Api, req: Request, served: Served) -> None:
@@ -194,4 +214,4 @@ async def _write(
         options=options,
         uid=uid,
     )
-    await req.object(200, scale_of(written.obj, paths))
+    await _send(req, served, scale_of(written.obj, paths))
