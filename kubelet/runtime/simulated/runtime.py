@@ -1,6 +1,6 @@
 """The simulated runtime: containers start after a delay and stay Running until they are told to stop. Runs nothing, reads no disk.
 
-Annotations cannot reach here, so every container is alike; what a test needs besides is asked of the object itself (`exit`).
+Commands that end by themselves do (`program`), so that Jobs complete; what a test needs besides is asked of the object (`exit`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from kubelet.runtime.interface import (
     Usage,
     Version,
 )  # fmt: skip
+from kubelet.runtime.simulated.program import ending
 
 _UNSUPPORTED = "not supported by the simulated runtime"
 _ids = itertools.count(1)
@@ -50,6 +51,7 @@ class SimulatedRuntime:
         self._start_delay = start_delay
         self._pods: dict[str, PodView] = {}
         self._containers: dict[str, Container] = {}
+        self._endings: dict[str, tuple[float, int]] = {}
         self._sandboxes: dict[str, Sandbox] = {}
         self._listener: Listener = lambda uid: None
         self._pool: AddressPool | None = None
@@ -134,6 +136,8 @@ class SimulatedRuntime:
         )  # fmt: skip
         view.containers.insert(0, container)
         self._containers[container.id] = container
+        if (end := ending(spec.command, spec.args)) is not None:
+            self._endings[container.id] = end
         return container
 
     def _get(self, container_id: str) -> Container:
@@ -149,6 +153,12 @@ class SimulatedRuntime:
             await asyncio.sleep(self._start_delay)
         if container.state is State.CREATED:
             container.state, container.started_at = State.RUNNING, time.time()
+            if (end := self._endings.get(container_id)) is not None:
+                asyncio.get_running_loop().call_later(end[0], self._end, container_id, end[1])
+
+    def _end(self, container_id: str, code: int) -> None:
+        if container_id in self._containers:
+            self.exit(container_id, code)
 
     def exit(self, container_id: str, code: int, reason: str = "") -> None:
         """Pretend that its process ended."""
@@ -160,13 +170,14 @@ class SimulatedRuntime:
         self._listener(container.pod.uid)
 
     async def stop_container(self, container_id: str, grace: float) -> None:
-        """It obeys at once: killed when there is no grace."""
+        """It obeys at once: killed when there is no grace; a program that has an end of its own does not handle SIGTERM."""
         if container_id in self._containers:
-            self.exit(container_id, 0 if grace > 0 else 137)
+            self.exit(container_id, 137 if grace <= 0 else 143 if container_id in self._endings else 0)
 
     async def remove_container(self, container_id: str) -> None:
         """Forget it."""
         container = self._containers.pop(container_id, None)
+        self._endings.pop(container_id, None)
         if container is not None:
             view = self._pods[container.pod.uid]
             view.containers.remove(container)
