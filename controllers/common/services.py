@@ -33,6 +33,19 @@ def selecting(services: Cache, namespace: str, labels: Mapping[str, str]) -> set
     return found
 
 
+def concerned(services: Cache, kind: str, old: Obj | None, new: Obj) -> set[str]:
+    """The keys of the Services whose endpoints an event of a pod may change: those that select it, or did."""
+    namespace = meta.namespace(new)
+    out: set[str] = set()
+    if kind == "MODIFIED" and old is not None:
+        relabelled = meta.labels(old) != meta.labels(new)
+        if not relabelled and pod_facts(old) == pod_facts(new):
+            return out
+        if relabelled:
+            out |= selecting(services, namespace, meta.labels(old))
+    return out | selecting(services, namespace, meta.labels(new))
+
+
 def selected(cache: Cache, namespace: str, selector: Mapping[str, str]) -> list[Obj]:
     """The pods that carry exactly these labels; needs the index `label`. An empty selector selects all."""
     if not selector:

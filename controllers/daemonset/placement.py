@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controllers.common.podcontrol import pod_from_template
-from controllers.nodes.taints import tolerates
+from kubepy.api.taints import tolerates
 from kubepy.api import meta
 
 Obj = dict[str, Any]

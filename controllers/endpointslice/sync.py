@@ -85,15 +85,7 @@ class _Slices:
         self._slices.on_event(self._slice_changed)
 
     def _pod_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
-        namespace = meta.namespace(new)
-        if kind == "MODIFIED" and old is not None:
-            relabelled = meta.labels(old) != meta.labels(new)
-            if not relabelled and services.pod_facts(old) == services.pod_facts(new):
-                return
-            if relabelled:
-                for key in services.selecting(self._services.cache, namespace, meta.labels(old)):
-                    self._controller.enqueue(key)
-        for key in services.selecting(self._services.cache, namespace, meta.labels(new)):
+        for key in services.concerned(self._services.cache, kind, old, new):
             self._controller.enqueue(key)
 
     def _slice_changed(self, kind: str, old: Obj | None, new: Obj) -> None:

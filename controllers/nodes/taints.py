@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from kubepy.api.taints import tolerates
+
 Obj = dict[str, Any]
 
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
@@ -49,25 +51,6 @@ def swapped(taints: Sequence[Obj], add: Sequence[Obj], remove: Sequence[Obj]) ->
     out = [t for t in taints if not any(matches(t, r) for r in (*remove, *add))]
     return out + list(add)
 
-
-def tolerates(toleration: Obj, taint: Obj) -> bool:
-    """Whether one toleration covers one taint (component-helpers ToleratesTaint)."""
-    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
-        return False
-    if toleration.get("key") and toleration["key"] != taint["key"]:
-        return False
-    operator = toleration.get("operator") or "Equal"
-    if operator == "Exists":
-        return True
-    value, own = toleration.get("value", ""), taint.get("value", "")
-    if operator == "Equal":
-        return bool(toleration.get("key")) and value == own
-    if operator in ("Lt", "Gt"):
-        try:
-            return int(own) < int(value) if operator == "Lt" else int(own) > int(value)
-        except ValueError:
-            return False
-    return False
 
 
 def tolerated_for(taints: Iterable[Obj], tolerations: Sequence[Obj]) -> float | None:

@@ -7,27 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from kubepy.api.taints import tolerates
 from scheduler.framework.podinfo import Obj
 from scheduler.framework.snapshot import Snapshot
-
-
-def tolerates(toleration: Obj, taint: Obj) -> bool:
-    """Whether one toleration bears one taint (core/v1 Toleration.ToleratesTaint)."""
-    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
-        return False
-    if toleration.get("key") and toleration["key"] != taint["key"]:
-        return False
-    operator = toleration.get("operator") or "Equal"
-    if operator == "Exists":
-        return True
-    value = taint.get("value") or ""
-    if operator == "Equal":
-        return (toleration.get("value") or "") == value and bool(toleration.get("key"))
-    try:  # Gt and Lt compare the taint's value with the toleration's (KEP-5471)
-        there, bound = int(value), int(toleration.get("value") or "")
-    except ValueError:
-        return False
-    return there > bound if operator == "Gt" else operator == "Lt" and there < bound
 
 
 def untolerated(tolerations: Sequence[Obj], taints: Iterable[Obj], effects: tuple[str, ...]) -> list[Obj]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from scheduler.framework import changes
 from scheduler.framework.interface import Cycle, Hint, Rejection
-from scheduler.framework.tolerations import tolerates
+from kubepy.api.taints import tolerates
 
 TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
