@@ -117,6 +117,9 @@ class Supervisor:
         signal.signal(signal.SIGINT, lambda *_: setattr(self, "stopping", True))
         signal.signal(signal.SIGHUP, lambda *_: setattr(self, "reload", True))
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        me = processes.of(os.getpid())
+        assert me is not None
+        processes.write(supervisor_pid_file(self.cluster), me)  # only now may signals come
         guardian = os.pidfd_open(self.guardian)
         while not self.stopping:
             if self.reload:
@@ -190,9 +193,6 @@ def guard(cluster: Cluster) -> None:
         pid = os.fork()
         if pid == 0:
             _supervise(cluster, me)
-        process = processes.of(pid)
-        if process is not None:
-            processes.write(supervisor_pid_file(cluster), process)
         _, status = os.waitpid(pid, 0)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             supervisor_pid_file(cluster).unlink(missing_ok=True)
