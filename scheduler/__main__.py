@@ -10,6 +10,7 @@ from kubepy.runtime import daemon
 from kubepy.runtime.daemon import Daemon
 from kubepy.runtime.manager import Manager
 from scheduler import config
+from scheduler.queue import FLUSH_AFTER
 from scheduler.scheduler import Scheduler
 
 ELECTION = {
@@ -29,6 +30,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", default=None, help="file with a KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1)")
     parser.add_argument("--kube-api-qps", type=float, default=0.0, help="requests a second to the API server; 0: no bound")
     parser.add_argument("--kube-api-burst", type=int, default=0, help="requests that may exceed --kube-api-qps for a moment")
+    parser.add_argument(
+        "--pod-max-in-unschedulable-pods-duration", type=daemon.duration, default=FLUSH_AFTER, metavar="DURATION",
+        help="how long a pod waits for a change that concerns it before it is tried again",
+    )  # fmt: skip
     return parser
 
 
@@ -56,7 +61,8 @@ async def main(process: Daemon) -> None:
     qps, burst = args.kube_api_qps or found.qps, args.kube_api_burst or found.burst
     async with Client(process.config(), user_agent="kube-scheduler", qps=qps, burst=burst) as client:
         manager = Manager(client, component="default-scheduler", elector=process.elector(client))
-        scheduler = Scheduler(client, manager.factory, found)
+        scheduler = Scheduler(client, manager.factory, found, flush_after=args.pod_max_in_unschedulable_pods_duration)
+        process.health.samples.append(scheduler.metrics.lines)
         manager.add(scheduler.run)
         await manager.run()
 

@@ -108,8 +108,7 @@ def run_filters(cycle: Cycle, profile: Profile, *, skip: frozenset[str] = frozen
     for plugin in profile.filters:
         if plugin.name in skip:
             continue
-        apply(cycle, plugin)
-        if not cycle.feasible.any():
+        if apply(cycle, plugin) and not cycle.feasible.any():
             return refused(cycle)
     return None if cycle.feasible.any() else refused(cycle)
 
@@ -136,19 +135,22 @@ def _prefilter(cycle: Cycle, profile: Profile) -> None:
                 cycle.feasible &= only
 
 
-def apply(cycle: Cycle, plugin: FilterPlugin) -> None:
-    """Let one plugin refuse nodes; without `all_reasons` a node counts for the first of its reasons only."""
+def apply(cycle: Cycle, plugin: FilterPlugin) -> bool:
+    """Let one plugin refuse nodes, and tell whether it did; without `all_reasons` a node counts for the first of its reasons only."""
     several = getattr(plugin, "all_reasons", False)
     before = cycle.feasible.copy() if several else cycle.feasible
+    some = False
     for rejection in plugin.filter(cycle):
         hit = before & rejection.nodes
         count = int(np.count_nonzero(hit))
         if count:
+            some = True
             cycle.reasons[rejection.reason] += count
             cycle.refused_by.add(plugin.name)
             cycle.feasible &= ~hit
             if not rejection.resolvable:
                 cycle.unresolvable |= hit
+    return some
 
 
 def message(refusal: Refusal, after: str = "") -> str:

@@ -41,8 +41,11 @@ class Queued:
 class SchedulingQueue:
     """All unscheduled pods of this scheduler."""
 
-    def __init__(self, clock: Clock, concerns: Concerns, *, initial: float = INITIAL_BACKOFF, most: float = MAX_BACKOFF) -> None:
-        self._clock, self._concerns, self._initial, self._most = clock, concerns, initial, most
+    def __init__(
+        self, clock: Clock, concerns: Concerns, *, initial: float = INITIAL_BACKOFF, most: float = MAX_BACKOFF,
+        flush_after: float = FLUSH_AFTER,
+    ) -> None:  # fmt: skip
+        self._clock, self._concerns, self._initial, self._most, self._flush_after = clock, concerns, initial, most, flush_after
         self._active: list[tuple[int, float, int, str]] = []
         self._backoff: list[tuple[float, int, str]] = []
         self._parked: dict[str, Queued] = {}
@@ -183,7 +186,7 @@ class SchedulingQueue:
             if uid in self._waiting and not self._known[uid].errors:
                 del self._waiting[uid]
                 return self._take(uid)
-        for uid in [uid for uid, q in self._parked.items() if now - q.parked_at > FLUSH_AFTER]:
+        for uid in [uid for uid, q in self._parked.items() if now - q.parked_at > self._flush_after]:
             self._release(uid)
             return self._next()
         return None
@@ -206,7 +209,7 @@ class SchedulingQueue:
         now = self._clock.monotonic()
         ends = [self._backoff[0][0]] if self._backoff else []
         if self._parked:
-            ends.append(min(q.parked_at for q in self._parked.values()) + FLUSH_AFTER)
+            ends.append(min(q.parked_at for q in self._parked.values()) + self._flush_after)
         return max(0.0, min(ends) - now) + 0.001 if ends else None
 
     def _activate(self, uid: str) -> None:

@@ -21,10 +21,11 @@ from scheduler.extender import ExtenderError, consult, prioritise
 from scheduler.framework.changes import POD_DELETE, Change
 from scheduler.framework.interface import Cycle
 from scheduler.framework.podinfo import DEFAULT_SCHEDULER, Obj, PodInfo
+from scheduler.metrics import Metrics
 from scheduler.plugins.volume_binding import Plan, VolumeBinding
 from scheduler.preemption import BY_SCHEDULER, Candidate, preempt
 from scheduler.profile import Profile
-from scheduler.queue import Queued, SchedulingQueue
+from scheduler.queue import FLUSH_AFTER, Queued, SchedulingQueue
 from scheduler.tracking import Tracker
 
 log = logging.getLogger(__name__)
@@ -46,11 +47,15 @@ class Scheduler:
         *,
         clock: Clock | None = None,
         rng: random.Random | None = None,
+        flush_after: float = FLUSH_AFTER,
     ) -> None:
         self.client, self.clock, self.rng = client, clock or RealClock(), rng or random.Random()
         configuration = configuration or Configuration()
         self.profiles: Mapping[str, Profile] = configuration.profiles
-        self.queue = SchedulingQueue(self.clock, self._concerns, initial=configuration.initial_backoff, most=configuration.max_backoff)
+        self.queue = SchedulingQueue(
+            self.clock, self._concerns, initial=configuration.initial_backoff, most=configuration.max_backoff, flush_after=flush_after
+        )
+        self.metrics = Metrics(self.queue.counts)
         self.tracker = Tracker(factory, self.queue, self.profiles)
         self.snapshot = self.tracker.snapshot
         self.binder = Binder(client, self.snapshot.cluster, self.clock)
@@ -98,18 +103,23 @@ class Scheduler:
             self._preempting[pod.uid] = True
             self.queue.park(pod.uid, queued.rejected_by)
             return False
+        began = self.clock.monotonic()
         try:
             result = self._decide(pod, profile) if not profile.extenders else await self._decide_with_extenders(pod, profile)
         except ExtenderError as e:
+            self.metrics.attempt("error", profile.name, self.clock.monotonic() - began)
             self._failed(pod, profile, str(e), None, reason="SchedulerError")
             self.queue.retry(pod.uid)
             return False
         except Exception:
             log.exception("scheduling %s failed", pod.key)
+            self.metrics.attempt("error", profile.name, self.clock.monotonic() - began)
             self.queue.retry(pod.uid)
             return False
         if pod.uid not in self.queue:
             return False  # deleted, or bound by somebody else, while extenders were asked
+        fits = isinstance(result, Placement)
+        self.metrics.attempt("scheduled" if fits else "unschedulable", profile.name, self.clock.monotonic() - began)
         if isinstance(result, Refusal):
             self._refused(pod, profile, result)
             return False
@@ -215,6 +225,7 @@ class Scheduler:
         said = [NO_CLAIMS] if profile.claims_first else []
         if profile.preemption is None:
             return ", ".join(said), "" if not said else None
+        self.metrics.preemptions += 1
         outcome = preempt(self.snapshot, pod, profile, refusal, self.rng)
         if outcome.candidate is not None:
             self.tracker.nominate(pod, outcome.candidate.node)
@@ -255,6 +266,7 @@ class Scheduler:
             self.queue.activate(rival.uid)
         victims = [v for v in candidate.victims if not v.terminating]
         if victims:
+            self.metrics.victims += len(victims)
             self._preempting[pod.uid] = False
             self._spawn(self._evict(pod, profile, candidate.node, victims))
 

@@ -125,8 +125,10 @@ class Tracker:
         self.queue.remove(uid)
         self.snapshot.nominated.pop(uid, None)
         known = self._placed.get(uid)
-        if old is not None and known == node and _same_demands(old, new) and self.snapshot.refresh_pod(node, uid, new):
-            if not old["spec"].get("nodeName"):
+        held = self.snapshot.pod(node, uid) if known == node else None
+        if held is not None and _same_demands(held.obj, new):
+            held.obj = new
+            if old is None or not old["spec"].get("nodeName"):
                 self.queue.move(Change((changes.POD_ADD,), None, new))
             return
         self.place(node, parse(new))

@@ -39,6 +39,10 @@ class LabelColumn:
         out: Bools = self.ids != 0
         return out
 
+    def everywhere(self, alive: Bools) -> bool:
+        """Whether all of these nodes have the key."""
+        return bool(np.count_nonzero(self.ids) == np.count_nonzero(alive))
+
     def id_of(self, value: str) -> int:
         """The integer that stands for `value`; 0 when no node has had it."""
         return self._known.get(value, 0)
@@ -252,14 +256,10 @@ class Snapshot:
         else:
             del self._tally_users[key], self.tallies[key]
 
-    def refresh_pod(self, node_name: str, uid: str, obj: Obj) -> bool:
-        """Take over the new state of a pod whose demands are the same; False when it is not on that node."""
+    def pod(self, node_name: str, uid: str) -> PodInfo | None:
+        """A pod on a node, or None."""
         node = self.nodes.get(node_name)
-        pod = node.pods.get(uid) if node is not None else None
-        if pod is None:
-            return False
-        pod.obj = obj
-        return True
+        return node.pods.get(uid) if node is not None else None
 
     @contextmanager
     def supposing(self, *, without: Iterable[tuple[str, PodInfo]] = (), plus: Iterable[tuple[str, PodInfo]] = ()) -> Iterator[None]:

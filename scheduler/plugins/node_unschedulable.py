@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from kubepy.api.taints import tolerates
 from scheduler.framework import changes
 from scheduler.framework.interface import Cycle, Hint, Rejection
-from kubepy.api.taints import tolerates
 
 TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 

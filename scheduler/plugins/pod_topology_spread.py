@@ -164,7 +164,8 @@ class PodTopologySpread:
             return
         for c, mask in zip(found, _eligible(cycle, found), strict=True):
             column = cycle.snapshot.column(c.key)
-            yield Rejection(NO_LABEL, ~column.present, False)
+            if not column.everywhere(cycle.snapshot.alive):
+                yield Rejection(NO_LABEL, ~column.present, False)
             totals = _domain_counts(column.ids, _per_node(cycle, c), mask, len(column.values))
             present = np.zeros(len(column.values), np.bool_)
             present[column.ids[mask]] = True

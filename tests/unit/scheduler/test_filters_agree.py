@@ -40,7 +40,8 @@ expression = st.builds(
 term = st.builds(lambda s, k: {"labelSelector": s, "topologyKey": k}, selector, small(KEYS))
 spread = st.builds(
     lambda s, k, skew, least: {
-        "labelSelector": s, "topologyKey": k, "maxSkew": skew, "whenUnsatisfiable": "DoNotSchedule", **({"minDomains": least} if least else {}),
+        "labelSelector": s, "topologyKey": k, "maxSkew": skew, "whenUnsatisfiable": "DoNotSchedule",
+        **({"minDomains": least} if least else {}),
     },
     selector, small(KEYS), st.integers(1, 2), st.integers(0, 3),
 )  # fmt: skip

@@ -50,7 +50,10 @@ LOST["spec"] = LOST["spec"] | {"volumeName": "v"}
             [(CLAIMS, bound("c", "v")), (VOLUMES, volume("v", on=["x"]))],
             "0/2 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity.",
         ),
-        ([(CLAIMS, claim("c")), (VOLUMES, volume("v", storage="1Mi"))], "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind."),
+        (
+            [(CLAIMS, claim("c")), (VOLUMES, volume("v", storage="1Mi"))],
+            "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind.",
+        ),
     ],
 )  # fmt: skip
 def test_why_a_pod_with_a_claim_cannot_run(objects: list[tuple[str, Obj]], text: str) -> None:
