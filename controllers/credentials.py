@@ -100,6 +100,7 @@ class Accounts:
             client.config, certificate=None, key=None, token=None, token_file=None, username=None, password=None, exec_plugin=None
         )
         self._shared = Transport(bare, user_agent)
+        self._shared.fence = client.transport.fence
         self._clients: dict[str, Client] = {}
 
     def client(self, account: str) -> Client:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -35,6 +35,8 @@ class Transport:
 
     def __init__(self, config: Config, user_agent: str, patience: float = REFUSED_PATIENCE) -> None:
         self.config = config
+        self.fence: Callable[[], bool] | None = None
+        """Asked right before each write; when it says no the write is not sent, as its sender may no longer act."""
         self._credentials = Credentials(config)
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
         self._patience = patience
@@ -88,6 +90,8 @@ class Transport:
             authorization = await self._credentials.header()
             if authorization is not None:
                 sent.setdefault("Authorization", authorization)
+            if method != "GET" and self.fence is not None and not self.fence():
+                raise Unreachable(f"{method} {path}: not sent, as the leader lease is not held", refused=True)
             try:
                 response = await session.request(method, url, data=body, headers=sent, allow_redirects=False, **options)
             except aiohttp.ClientConnectorCertificateError as e:

@@ -91,13 +91,19 @@ class Daemon:
         return load(self.args.kubeconfig)
 
     def elector(self, client: Client) -> LeaderElector | None:
-        """The elector of --leader-elect, or None."""
+        """The elector of --leader-elect, or None. From now on `client` sends writes only while the lease is held.
+
+        The elector has connections of its own: neither the fence nor a busy client may hold up a renewal.
+        """
         args = self.args
         if not args.leader_elect:
             return None
         terms = Terms(args.leader_elect_lease_duration, args.leader_elect_renew_deadline, args.leader_elect_retry_period)
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
-        return LeaderElector(client, args.leader_elect_resource_namespace, args.leader_elect_resource_name, identity, terms=terms)
+        own = Client(client.config, user_agent="leader-election", patience=0.0)
+        out = LeaderElector(own, args.leader_elect_resource_namespace, args.leader_elect_resource_name, identity, terms=terms)
+        client.transport.fence = out.holds
+        return out
 
 
 Main = Callable[[Daemon], Awaitable[None]]

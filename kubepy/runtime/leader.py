@@ -69,6 +69,17 @@ class LeaderElector:
         """Whether the last seen record names this candidate."""
         return self.leader == self.identity
 
+    def holds(self) -> bool:
+        """Whether nobody else can have the lease now: the fence of every write of what is being led.
+
+        A process that was stopped for longer than the lease asks this before it sends what it had in hand.
+        """
+        return self.is_leader and self._valid(self._clock.monotonic())
+
+    async def close(self) -> None:
+        """Close the elector's connections."""
+        await self._client.close()
+
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Wait to become leader, then run `lead` while the lease is renewed.
 

@@ -49,15 +49,19 @@ class Manager:
                 await self._elector.run(self._lead)
         finally:
             await self.factory.stop()
-            await self.recorder.stop()
+            if self._elector is not None:
+                await self._elector.close()
 
     async def _lead(self) -> None:
         await self.factory.start()
-        async with asyncio.TaskGroup() as group:
-            for loop in self._loops:
-                group.create_task(_forever(loop))
-            await self.factory.synced()
-            self.ready.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for loop in self._loops:
+                    group.create_task(_forever(loop))
+                await self.factory.synced()
+                self.ready.set()
+        finally:
+            await self.recorder.stop()  # while the lease is still held, as its last events could not be sent later
 
 
 async def _forever(loop: Runnable) -> None:
