@@ -10,6 +10,11 @@ Obj = dict[str, Any]
 """A Kubernetes object as parsed JSON."""
 
 
+WARNINGS_LENGTH = 4096
+"""Characters of all warnings of one answer, from which they are cut."""
+WARNING_LENGTH = 256
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """An authenticated user (authentication/user.Info)."""
@@ -58,11 +63,22 @@ class Context:
     field_validation: str = "Warn"
     warnings: list[str] = field(default_factory=list)
     audit: dict[str, str] = field(default_factory=dict)
+    _warned: int = 0
+    _cutting: bool = False
 
     def warn(self, text: str) -> None:
-        """Add a Warning header's text, once."""
-        if text not in self.warnings:
-            self.warnings.append(text)
+        """Add a Warning header's text, once; beyond 4096 characters all are cut to 256, and what then goes beyond is left out.
+
+        Upstream: apiserver pkg/endpoints/filters/warning.go.
+        """
+        if (self._cutting and self._warned >= WARNINGS_LENGTH) or text in self.warnings:
+            return
+        self.warnings.append(text[:WARNING_LENGTH] if self._cutting else text)
+        self._warned += len(self.warnings[-1])
+        if self._warned > WARNINGS_LENGTH and not self._cutting:
+            self._cutting = True
+            self.warnings[:] = [w[:WARNING_LENGTH] for w in self.warnings]
+            self._warned = sum(map(len, self.warnings))
 
 
 class Lister(Protocol):

@@ -187,7 +187,10 @@ class Registry:
         meta = obj["metadata"]
         if strategy.has_generation:
             meta["generation"] = 1
-        undo = await strategy.hooks.before_create(ctx, obj) if strategy.hooks is not None else None
+        undo = None
+        if strategy.hooks is not None and meta.get("name"):
+            # Hooks reserve what the object asks for under its name; without one, validation refuses it below.
+            undo = await strategy.hooks.before_create(ctx, obj)
         try:
             found = objectmeta.validate_create(meta, r.namespaced, strategy.name_check or names.name_is_subdomain)
             found += strategy.validate(obj)

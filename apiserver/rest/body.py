@@ -59,8 +59,7 @@ def parse(body: bytes, media: str, *, strict: bool) -> tuple[Any, list[str]]:
     except orjson.JSONDecodeError:
         text = gojson.problem(body)
         if not text:
-            # Valid for Go, not for orjson: lone surrogates and invalid UTF-8 become U+FFFD, as there.
-            return _lenient(body), []
+            return lenient(body), []
         raise Unreadable(f"couldn't get version/kind; json parse error: {text}") from None
     if not strict or not isinstance(value, dict):
         return value, []
@@ -71,11 +70,32 @@ def parse(body: bytes, media: str, *, strict: bool) -> tuple[Any, list[str]]:
     return value, [f'duplicate field "{path}"' for path in gojson.duplicates(body)]
 
 
-def _lenient(body: bytes) -> Any:
+def lenient(body: bytes) -> Any:
+    """What is valid for Go and not for orjson: lone surrogates and invalid UTF-8 become U+FFFD. Raises Unreadable."""
     import json
 
-    value = json.loads(body.decode("utf-8", "replace"))
-    return orjson.loads(json.dumps(value).encode("utf-8", "replace").replace(b"\\ud800", b"\\ufffd"))
+    def number(text: str) -> float:
+        value = float(text)
+        if value in (float("inf"), float("-inf")):
+            raise Unreadable(f"json: cannot unmarshal number {text[:100]} into Go value of type float64")
+        return value
+
+    def integer(text: str) -> int | float:
+        return int(text) if len(text) < 20 else number(text)
+
+    try:
+        value = json.loads(body.decode("utf-8", "replace"), parse_int=integer, parse_float=number)
+    except (ValueError, RecursionError) as e:
+        raise Unreadable(f"couldn't get version/kind; json parse error: {e}") from None
+    return _without_surrogates(value)
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+    return [_without_surrogates(v) for v in value] if isinstance(value, list) else value
 
 
 def _shown(body: bytes) -> str:
@@ -99,6 +119,12 @@ def object_of(body: bytes, media: str, served: Served, kind: str, *, strict: boo
         if not isinstance(value, dict):
             text = _NOT_AN_OBJECT.format(_GO_KIND.get(type(value), "null"))
             raise Unreadable(f"couldn't get version/kind; json parse error: {text}")
+        for name in ("apiVersion", "kind"):
+            given = value.get(name)
+            if given is not None and not isinstance(given, str):
+                go = "object" if isinstance(given, dict) else _GO_KIND.get(type(given), "number")
+                text = f"json: cannot unmarshal {go} into Go struct field .{name} of type string"
+                raise Unreadable(f"couldn't get version/kind; json parse error: {text}")
         if served.resource.custom and not value.get("kind"):
             raise Unreadable(f"Object 'Kind' is missing in '{body.decode('utf-8', 'replace')}'")
     except Unreadable as e:

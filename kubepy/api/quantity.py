@@ -22,6 +22,7 @@ _BINARY_NAMES = {v: k for k, v in _BINARY.items()} | {0: ""}
 EXPRESSION = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 _FORMAT_WRONG = f"quantities must match the regular expression '{EXPRESSION}'"
 _SUFFIX_WRONG = "unable to parse quantity's suffix"
+_MAX_DIGITS = 4096
 _NUMERIC_WRONG = "unable to parse numeric part of quantity"
 
 _SCAN = re.compile(r"([+-]?)([0-9]*)(?:(\.)([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)").fullmatch
@@ -152,6 +153,8 @@ def _parse(text: str) -> Quantity:
     if not text:
         raise QuantityError(_FORMAT_WRONG)
     negative, whole, fraction, suffix = _scan(text)
+    if len(whole) + len(fraction) > _MAX_DIGITS:
+        raise QuantityError(_NUMERIC_WRONG)
     format: Format = "DecimalSI"
     exponent = shift = 0
     if suffix in _DECIMAL:

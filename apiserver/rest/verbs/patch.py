@@ -101,7 +101,12 @@ def patcher(req: Request, kind: str, data: bytes, node: Node) -> Callable[[Obj |
         parsed: Any = orjson.loads(data)
     except orjson.JSONDecodeError:
         text = gojson.problem(data)
-        raise errors.BadRequest(f"error decoding patch: {text}" if strict and kind != STRATEGIC else text) from None
+        try:
+            if text:
+                raise body.Unreadable(text)
+            parsed = body.lenient(data)
+        except body.Unreadable as e:
+            raise errors.BadRequest(f"error decoding patch: {e}" if strict and kind != STRATEGIC else str(e)) from None
     complaints: list[str] = []
     if strict and len(orjson.dumps(parsed)) != len(data.rstrip()):
         complaints = [f'duplicate field "{p}"' for p in gojson.duplicates(data)]

@@ -29,6 +29,8 @@ class _Inapplicable(Exception):
 
 def strict_errors(ops: Any) -> list[str]:
     """What strict field validation reports of a decoded patch: unknown fields of operations."""
+    if not isinstance(ops, list):
+        return []
     known = {*_STRING_FIELDS, "value"}
     return [f'json patch unknown field "[{i}].{k}"' for i, op in enumerate(ops) if isinstance(op, dict) for k in op if k not in known]
 

@@ -191,7 +191,8 @@ class ManagedFields:
         """
         if (config.get("apiVersion"), config.get("kind")) != (self._version, self._kind):
             raise BadRequest(f"invalid object type: {config.get('apiVersion') or '/'}, Kind={config.get('kind') or ''}")
-        if (config.get("metadata") or {}).get("managedFields") is not None:
+        meta = config.get("metadata")
+        if isinstance(meta, dict) and meta.get("managedFields") is not None:
             raise BadRequest("metadata.managedFields must be nil")
         owned = managers.read((live or EMPTY).get("metadata", EMPTY).get("managedFields"), trusted=True) or {}
         if live is not None and not owned:
@@ -358,7 +359,9 @@ def _plain(message: str) -> StatusError:
 
 
 def _describe(obj: Obj) -> str:
-    metadata = obj.get("metadata") or EMPTY
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = EMPTY
     namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
     return f"{namespace}/{name}; {obj.get('apiVersion')}, Kind={obj.get('kind')}"
 
