@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from apiserver.context import Obj
 from apiserver.registry.strategies.checks import Errors, named
-from apiserver.registry.strategies.common import STATUS_RESET, both, checked, copy, status_only, with_status
+from apiserver.registry.strategies.common import both, checked, copy, status_only, with_status
 from apiserver.registry.strategies.finalizers import STANDARD
 from kubepy.api import names
 from kubepy.api.errors import invalid
@@ -71,7 +71,7 @@ _BASE = with_status(
     canonicalize=_default,
     name_check=names.name_is_label,
     has_generation=False,
-    status_meta=STATUS_RESET,
+    status_meta=(),
     status_validate_update=checked(_status),
     **both(_validate),
 )

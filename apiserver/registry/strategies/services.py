@@ -9,7 +9,7 @@ from apiserver.context import Obj
 from apiserver.registry.strategies import serviceaddresses as ips
 from apiserver.registry.strategies import servicechecks as checks
 from apiserver.registry.strategies.checks import Errors
-from apiserver.registry.strategies.common import STATUS_RESET, checked, drop_status, keep_status, with_status
+from apiserver.registry.strategies.common import checked, drop_status, keep_status, with_status
 from apiserver.registry.strategies.serviceaddresses import externally_accessible, needs_cluster_ip, needs_health_check, needs_node_port
 from kubepy.api import names
 
@@ -114,5 +114,5 @@ STRATEGY = with_status(
     has_generation=False,
     allow_create_on_update=True,
     status_validate_update=checked(checks.status),
-    status_meta=STATUS_RESET,
+    status_meta=(),
 )
