@@ -1,0 +1,153 @@
+"""Which kinds a policy is checked against, and what its expressions get wrong (apiserver plugin/policy/validating/typechecking.go).
+
+Pure. Warnings never change what a policy does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from controllers.policystatus.schemas import GroupVersionKind
+from kubepy.api.cel import types as t
+from kubepy.api.cel.env import Environment
+from kubepy.api.cel.issues import CompileError
+from kubepy.api.cel.lib.authorizer import PREFIX
+from kubepy.api.kinds import Resource
+
+Obj = dict[str, Any]
+
+MAX_TYPES = 10
+"""Kinds that are checked at most for one rule."""
+
+
+def kinds_to_check(policy: Obj, resources: Iterable[Resource]) -> list[GroupVersionKind]:
+    """The kinds that the policy's rules name in full, sorted; rules with wildcards and subresources name none."""
+    served = list(resources)
+    found: set[GroupVersionKind] = set()
+    for rule in (policy["spec"].get("matchConstraints") or {}).get("resourceRules") or ():
+        groups, versions = rule.get("apiGroups") or (), rule.get("apiVersions") or ()
+        if any("*" in part for part in (*groups, *versions)):
+            continue
+        plurals = sorted(r for r in rule.get("resources") or () if "*" not in r and "/" not in r)
+        count = 0
+        for group in sorted(groups):
+            for version in sorted(versions):
+                for plural in plurals:
+                    for kind in _kinds(served, group, version, plural):
+                        found.add(kind)
+                        count += 1
+                        if count == MAX_TYPES:
+                            return sorted(found)
+    return sorted(found)
+
+
+def _kinds(served: Sequence[Resource], group: str, version: str, plural: str) -> list[GroupVersionKind]:
+    # As in the REST mapper, no group stands for any.
+    return [
+        (r.group, r.version, r.kind) for r in served if plural in (r.plural, r.singular) and r.version == version and group in ("", r.group)
+    ]
+
+
+def param_kind(policy: Obj) -> GroupVersionKind | None:
+    """The kind of the policy's parameters."""
+    kind = policy["spec"].get("paramKind")
+    if not kind:
+        return None
+    group, _, version = kind.get("apiVersion", "").rpartition("/")
+    return group, version, kind.get("kind", "")
+
+
+def check(policy: Obj, objects: Sequence[tuple[GroupVersionKind, t.Type]], params: t.Type | None) -> list[Obj]:
+    """ExpressionWarnings of the policy's validations and messages against each kind; `params` None where its type is not known."""
+    out: list[Obj] = []
+    spec = policy["spec"]
+    scopes = [(kind, _scope(type_, params, spec)) for kind, type_ in objects]
+    for i, validation in enumerate(spec.get("validations") or ()):
+        for field in ("expression", "messageExpression"):
+            source = validation.get(field) or ""
+            if not source and field == "messageExpression":
+                continue
+            texts = [f"{_text(kind)}: {problem}\n" for kind, scope in scopes if (problem := _problem(source, scope))]
+            if texts:
+                out.append({"fieldRef": f"spec.validations[{i}].{field}", "warning": "\n".join(texts)})
+    return out
+
+
+def _text(kind: GroupVersionKind) -> str:
+    group, version, name = kind
+    return f"{group}/{version}, Kind={name}"
+
+
+def _problem(source: str, scope: Mapping[str, t.Type]) -> str:
+    try:
+        Environment(scope).compile(source)
+    except CompileError as e:
+        return str(e)
+    return ""
+
+
+def _scope(type_: t.Type, params: t.Type | None, spec: Obj) -> dict[str, t.Type]:
+    """What expressions see: the variables of the policy are typed one after the other, each seeing those before it."""
+    variables: dict[str, t.Field] = {}
+    scope = {
+        "namespaceObject": _NAMESPACE,
+        "request": _REQUEST,
+        "object": type_,
+        "oldObject": type_,
+        "authorizer": t.opaque(PREFIX + "Authorizer"),
+        "variables": t.object_type("kubernetes.variables", variables),
+    }
+    if spec.get("paramKind"):
+        scope["params"] = params if params is not None else t.DYN
+    for variable in spec.get("variables") or ():
+        name = variable["name"]
+        try:
+            result = Environment(scope).compile(variable["expression"]).type
+        except CompileError:
+            result = t.DYN
+        variables[name] = t.Field(_plain(result), name)
+    return scope
+
+
+def _plain(type_: t.Type) -> t.Type:
+    """The type of a variable: objects and library types become dynamic (plugin/cel/composition.go)."""
+    if type_.kind == "list":
+        return t.list_of(_plain(type_.params[0]))
+    if type_.kind == "map":
+        return t.map_of(_plain(type_.params[0]), _plain(type_.params[1]))
+    return type_ if type_.kind in t.SCALARS else t.DYN
+
+
+def _object(name: str, fields: Mapping[str, t.Type]) -> t.Type:
+    return t.object_type(f"kubernetes.{name}", {key: t.Field(type_, key) for key, type_ in fields.items()})
+
+
+def _strings(*names: str) -> dict[str, t.Type]:
+    return dict.fromkeys(names, t.STRING)
+
+
+def _request() -> t.Type:
+    kind = _object("GroupVersionKind", _strings("group", "version", "kind"))
+    resource = _object("GroupVersionResource", _strings("group", "version", "resource"))
+    names = t.list_of(t.STRING)
+    user = _object("UserInfo", {**_strings("username", "uid"), "groups": names, "extra": t.map_of(t.STRING, names)})
+    return _object("AdmissionRequest", {
+        "kind": kind, "requestKind": kind, "resource": resource, "requestResource": resource, "userInfo": user, "dryRun": t.BOOL,
+        "options": t.DYN, **_strings("subResource", "requestSubResource", "name", "namespace", "operation"),
+    })  # fmt: skip
+
+
+def _namespace() -> t.Type:
+    strings, texts = t.list_of(t.STRING), t.map_of(t.STRING, t.STRING)
+    condition = _object("NamespaceCondition", {**_strings("status", "type", "message", "reason"), "lastTransitionTime": t.TIMESTAMP})
+    metadata = _object("NamespaceMetadata", {
+        **_strings("name", "generateName", "namespace", "UID", "resourceVersion"), "labels": texts, "annotations": texts,
+        "creationTimestamp": t.TIMESTAMP, "deletionTimestamp": t.TIMESTAMP, "deletionGracePeriodSeconds": t.INT, "generation": t.INT,
+        "finalizers": strings,
+    })  # fmt: skip
+    status = _object("NamespaceStatus", {"conditions": t.list_of(condition), "phase": t.STRING})
+    return _object("Namespace", {"metadata": metadata, "spec": _object("NamespaceSpec", {"finalizers": strings}), "status": status})
+
+
+_REQUEST, _NAMESPACE = _request(), _namespace()
