@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import httptools
 import uvicorn
@@ -291,6 +292,12 @@ _UNKNOWN_METHOD = (
     b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(_NOT_ALLOWED), _NOT_ALLOWED)
 )
 """The parser gives up at a method it has never heard of."""
+_BAD_REQUEST = (
+    b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 15\r\n\r\n400 Bad Request"
+)
+_HEADERS_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+LINGER = 0.5
+"""Seconds for which a refused client may still send."""
 
 
 class _Protocol(HttpToolsProtocol):
@@ -306,6 +313,8 @@ class _Protocol(HttpToolsProtocol):
         self.waiting_since: float | None = self.loop.time()
         self.idle_since: float | None = None
         self.header_bytes = 0
+        self.unfinished = 0
+        self.refused = False
         self.tail = b""
         self.upgrading = False
         self.taken_over = False
@@ -328,7 +337,7 @@ class _Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self.idle_since = None
-        if self.parser is None:
+        if self.parser is None or self.refused:
             return
         if self.upgrading:
             self.tail += data
@@ -341,12 +350,24 @@ class _Protocol(HttpToolsProtocol):
             self.upgrading = True
             self.tail = data[upgrade.args[0] :]
         except httptools.HttpParserInvalidMethodError:
-            if not self.transport.is_closing():
-                self.transport.write(_UNKNOWN_METHOD)
-                self.transport.close()
+            self._refuse(_UNKNOWN_METHOD)
         except httptools.HttpParserError:
-            if not self.transport.is_closing():
-                self.send_400_response("Invalid HTTP request received.")
+            self._refuse(_BAD_REQUEST)
+        # The parser tells only of headers that are complete.
+        if self.waiting_since is None:
+            self.unfinished = 0
+        else:
+            self.unfinished += len(data)
+            if self.unfinished > self.limits.header_bytes:
+                self._refuse(_HEADERS_TOO_LARGE)
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answer and close; what still comes is thrown away for a while, or the client's system would throw away the answer."""
+        if self.refused or self.transport.is_closing():
+            return
+        self.refused = True
+        self.transport.write(answer)
+        self.loop.call_later(LINGER, self.transport.close)
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -369,28 +390,30 @@ class _Protocol(HttpToolsProtocol):
 
     def _count(self, size: int) -> None:
         self.header_bytes += size
-        if self.header_bytes > self.limits.header_bytes and not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-            self.transport.close()
+        if self.header_bytes > self.limits.header_bytes:
+            self._refuse(_HEADERS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        if self.transport.is_closing():
+        if self.refused or self.transport.is_closing():
             return
         self.waiting_since = None
         parser = self.parser
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            self._refuse(_BAD_REQUEST)
+            return
         url = self.url
         path, _, query = url.partition(b"?")
         if not path.startswith(b"/"):
             parsed = httptools.parse_url(url)
             path, query = parsed.path or b"/", parsed.query or b""
-        text = path.decode("latin-1")
-        if "%" in text:
-            text = _unquote(text)
+        # What is no UTF-8 becomes U+FFFD here: names have none, and it can be shown.
+        text = (unquote_to_bytes(path) if b"%" in path else path).decode("utf-8", "replace")
         exchange = Exchange.__new__(Exchange)
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": parser.get_http_version(),
+            "http_version": version,
             "method": parser.get_method().decode("ascii"),
             "scheme": self.scheme,
             "path": text,
@@ -464,12 +487,6 @@ class _Protocol(HttpToolsProtocol):
             self.waiting_since is not None and self.idle_since is None and now - self.waiting_since > self.limits.header_timeout
         ):
             self.transport.close()
-
-
-def _unquote(text: str) -> str:
-    from urllib.parse import unquote
-
-    return unquote(text.encode("latin-1").decode("utf-8", "surrogateescape"), errors="surrogateescape")
 
 
 class _Server(uvicorn.Server):
