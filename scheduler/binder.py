@@ -7,7 +7,7 @@ import logging
 from typing import Any
 from urllib.parse import quote
 
-from kubepy.api.errors import NotFound, StatusError
+from kubepy.api.errors import Conflict, NotFound, StatusError
 from kubepy.client.rest import Client, Unreachable
 from kubepy.runtime.clock import Clock
 from scheduler.framework.cluster import CLAIMS, VOLUMES, Cluster, key_of
@@ -24,6 +24,10 @@ ASK_AGAIN = 0.5
 
 class BindingFailed(Exception):
     """The placement could not be carried out; the pod is to be tried again."""
+
+
+class BoundElsewhere(BindingFailed):
+    """Somebody else bound the pod: there is nothing left to do."""
 
 
 class Binder:
@@ -111,10 +115,12 @@ class Binder:
             await self._client.raw("POST", f"/api/v1/namespaces/{pod.namespace}/pods/{quote(pod.name, safe='')}/binding", binding)
         except Unreachable as e:
             await self._ask(pod, node, e)
+        except Conflict as e:
+            await self._ask(pod, node, e)
         except StatusError as e:
             raise BindingFailed(str(e)) from e
 
-    async def _ask(self, pod: PodInfo, node: str, error: Unreachable) -> None:
+    async def _ask(self, pod: PodInfo, node: str, error: StatusError) -> None:
         while True:
             try:
                 present = await self._client.get("pods", pod.name, pod.namespace)
@@ -129,7 +135,8 @@ class Binder:
                 continue
             if present["metadata"]["uid"] == pod.uid and present["spec"].get("nodeName") == node:
                 return
-            raise BindingFailed(str(error)) from error
+            elsewhere = present["metadata"]["uid"] == pod.uid and present["spec"].get("nodeName")
+            raise (BoundElsewhere if elsewhere else BindingFailed)(str(error)) from error
 
 
 def _claimed(volume: Obj, claim: Obj) -> Obj:

@@ -13,7 +13,7 @@ from kubepy.client.rest import Client
 from kubepy.runtime.clock import Clock, RealClock, format_time
 from kubepy.runtime.informer import InformerFactory
 from scheduler import podstatus
-from scheduler.binder import Binder, BindingFailed
+from scheduler.binder import Binder, BindingFailed, BoundElsewhere
 from scheduler.config import Configuration
 from scheduler.cycle import DYNAMIC_RESOURCES, Placement, Refusal, choose, find_nodes, message
 from scheduler.events import Recorder
@@ -181,9 +181,13 @@ class Scheduler:
                 await extender.bind(pod, node)
             else:
                 await self.binder.bind(pod, node)
+        except BoundElsewhere as error:
+            log.info("binding %s to %s: %s", pod.key, node, error)
+            self.tracker.unassume(pod.uid, node)
+            self.queue.remove(pod.uid)
         except (BindingFailed, ExtenderError) as error:
             log.info("binding %s to %s: %s", pod.key, node, error)
-            self._unbind(pod, profile, plan, str(error))
+            self._unbind(pod, profile, node, plan, str(error))
         else:
             self.queue.remove(pod.uid)
             self.snapshot.nominated.pop(pod.uid, None)
@@ -193,13 +197,13 @@ class Scheduler:
             if held:
                 self._binding.release()
 
-    def _unbind(self, pod: PodInfo, profile: Profile, plan: Plan | None, error: str) -> None:
+    def _unbind(self, pod: PodInfo, profile: Profile, node: str, plan: Plan | None, error: str) -> None:
         if plan is not None:
             self.binder.forget(plan)
         present = self.tracker.pods.cache.get(pod.key)
         if present is not None and present["metadata"]["uid"] == pod.uid and present["spec"].get("nodeName"):
             return  # bound by somebody else: the event has told, or will tell, where
-        self.tracker.forget(pod.uid)
+        self.tracker.unassume(pod.uid, node)
         pod.node = ""
         self.queue.move(Change((POD_DELETE,), pod.obj, None))
         if present is None or present["metadata"]["uid"] != pod.uid:

@@ -174,6 +174,11 @@ class Tracker:
         else:
             self._orphans.setdefault(node, {})[pod.uid] = pod
 
+    def unassume(self, uid: str, node: str) -> None:
+        """An assumed pod did not get to its node; one that the API shows elsewhere meanwhile stays there."""
+        if self._placed.get(uid) == node:
+            self.forget(uid)
+
     def forget(self, uid: str) -> bool:
         """A pod is on no node any more; whether it was on one."""
         node = self._placed.pop(uid, None)

@@ -69,3 +69,17 @@ def test_a_node_that_comes_back_still_has_its_pods(api: Api, schedulers: Schedul
     api.until(api.path("pods", "two"), lambda p: "Insufficient cpu" in str(p["status"].get("conditions")))
     api.http.delete(api.path("pods", "one") + "?gracePeriodSeconds=0")
     assert api.bound("two") == "n1"
+
+
+def test_two_schedulers_that_race_leave_each_other_alone(api: Api, schedulers: Schedulers) -> None:
+    for i in range(5):
+        api.node(f"n{i}", "4")
+    for i in range(60):
+        api.pod(f"p{i}", "100m")
+    schedulers.start()
+    schedulers.start()
+    api.until(api.path("pods") + "?fieldSelector=spec.nodeName%3D", lambda l: l.get("items") == [])
+    # Whoever lost a race for a pod left it as the other one bound it.
+    for pod in api.get(api.path("pods"))["items"]:
+        scheduled = next(c for c in pod["status"]["conditions"] if c["type"] == "PodScheduled")
+        assert scheduled["status"] == "True"
