@@ -62,12 +62,42 @@ CONTROLLERS: dict[str, Entry] = {
     "resourceclaim-controller": Entry("controllers.resourceclaims:start", "resource-claim-controller"),
     "validatingadmissionpolicy-status-controller": Entry("controllers.policystatus:start", "validatingadmissionpolicy-status-controller"),
     "legacy-serviceaccount-token-cleaner-controller": Entry("controllers.tokencleaner:start", "legacy-service-account-token-cleaner"),
-    "storage-version-garbage-collector-controller": Entry("controllers.storageversions:start", "generic-garbage-collector"),
+    "storageversion-garbage-collector-controller": Entry("controllers.storageversions:start", "generic-garbage-collector"),
     "bootstrap-signer-controller": Entry("controllers.bootstrap.signer:start", "bootstrap-signer"),
     "token-cleaner-controller": Entry("controllers.bootstrap.cleaner:start", "token-cleaner"),
     # Last: it follows what the others watch, without a second copy.
     "garbage-collector-controller": Entry("controllers.garbage:start", "generic-garbage-collector"),
 }
+
+ALIASES: dict[str, str] = {
+    "serviceaccount-token": "serviceaccount-token-controller", "endpoint": "endpoints-controller",
+    "endpointslice": "endpointslice-controller", "endpointslicemirroring": "endpointslice-mirroring-controller",
+    "replicationcontroller": "replicationcontroller-controller", "podgc": "pod-garbage-collector-controller",
+    "resourcequota": "resourcequota-controller", "namespace": "namespace-controller", "serviceaccount": "serviceaccount-controller",
+    "garbagecollector": "garbage-collector-controller", "daemonset": "daemonset-controller", "job": "job-controller",
+    "deployment": "deployment-controller", "replicaset": "replicaset-controller",
+    "horizontalpodautoscaling": "horizontal-pod-autoscaler-controller", "disruption": "disruption-controller",
+    "statefulset": "statefulset-controller", "cronjob": "cronjob-controller",
+    "csrsigning": "certificatesigningrequest-signing-controller", "csrapproving": "certificatesigningrequest-approving-controller",
+    "csrcleaner": "certificatesigningrequest-cleaner-controller", "ttl": "ttl-controller",
+    "bootstrapsigner": "bootstrap-signer-controller", "tokencleaner": "token-cleaner-controller", "nodeipam": "node-ipam-controller",
+    "nodelifecycle": "node-lifecycle-controller", "service": "service-lb-controller", "route": "node-route-controller",
+    "cloud-node-lifecycle": "cloud-node-lifecycle-controller", "persistentvolume-binder": "persistentvolume-binder-controller",
+    "attachdetach": "persistentvolume-attach-detach-controller", "persistentvolume-expander": "persistentvolume-expander-controller",
+    "clusterrole-aggregation": "clusterrole-aggregation-controller", "pvc-protection": "persistentvolumeclaim-protection-controller",
+    "pv-protection": "persistentvolume-protection-controller", "ttl-after-finished": "ttl-after-finished-controller",
+    "root-ca-cert-publisher": "root-ca-certificate-publisher-controller", "ephemeral-volume": "ephemeral-volume-controller",
+    "storage-version-gc": "storageversion-garbage-collector-controller", "resource-claim-controller": "resourceclaim-controller",
+    "legacy-service-account-token-cleaner": "legacy-serviceaccount-token-cleaner-controller",
+}  # fmt: skip
+"""Older names that upstream still takes (cmd/kube-controller-manager/names)."""
+
+ABSENT = frozenset((
+    "service-lb-controller", "node-route-controller", "cloud-node-lifecycle-controller", "selinux-warning-controller",
+    "storage-version-migrator-controller", "device-taint-eviction-controller", "service-ca-certificate-publisher-controller",
+    "podcertificaterequest-cleaner-controller", "kube-apiserver-serving-clustertrustbundle-publisher-controller",
+))  # fmt: skip
+"""Names that may be chosen and start nothing: without a cloud, or for APIs that are not on by default, upstream starts nothing either."""
 
 DISABLED_BY_DEFAULT = frozenset(("bootstrap-signer-controller", "token-cleaner-controller"))
 
@@ -75,7 +105,7 @@ DISABLED_BY_DEFAULT = frozenset(("bootstrap-signer-controller", "token-cleaner-c
 def selected(spec: list[str]) -> list[str]:
     """The names that --controllers chooses: `*` for all that are on by default, `x` to add, `-x` to leave out.
 
-    A name may come with or without its `-controller` ending. Raises ValueError for an unknown one.
+    Raises ValueError for an unknown one.
     """
     wanted = {_canonical(s) for s in spec if s != "*" and not s.startswith("-")}
     unwanted = {_canonical(s[1:]) for s in spec if s.startswith("-")}
@@ -85,9 +115,9 @@ def selected(spec: list[str]) -> list[str]:
 
 
 def _canonical(name: str) -> str:
-    for candidate in (name, f"{name}-controller"):
-        if candidate in CONTROLLERS:
-            return candidate
+    found = ALIASES.get(name, name)
+    if found in CONTROLLERS or found in ABSENT:
+        return found
     raise ValueError(f'"{name}" is not in the list of known controllers')
 
 

@@ -12,6 +12,10 @@ def test_selection() -> None:
     assert not table.DISABLED_BY_DEFAULT & set(everything)
     assert "job-controller" not in table.selected(["*", "-job"])
     assert table.selected(["deployment-controller", "replicaset"]) == ["replicaset-controller", "deployment-controller"]
+    # As kubeadm asks.
+    assert set(table.selected(["*", "bootstrapsigner", "tokencleaner"])) > table.DISABLED_BY_DEFAULT
+    assert table.selected(["*", "-service-lb-controller", "-route"]) == everything
+    assert {found for found in table.ALIASES.values() if found not in table.CONTROLLERS} <= table.ABSENT
     with pytest.raises(ValueError, match="nonsense"):
         table.selected(["nonsense"])
 
