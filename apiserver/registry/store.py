@@ -316,7 +316,8 @@ class Registry:
         try:
             if admission:
                 await self.validate(ctx, "UPDATE", served, subresource, space, name, new, old, options)
-            if _finished(new["metadata"], old_meta):
+            if _finished(new["metadata"], old_meta) and not (r.plural == "namespaces" and not r.group and new["spec"].get("finalizers")):
+                # A namespace has finalizers of its own besides (ShouldDeleteNamespaceDuringUpdate).
                 if not ctx.dry_run:
                     await self.remove(ctx, served, key, entry, strategy)
                 return Written(new, None, deleted=True)

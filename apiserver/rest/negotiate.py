@@ -65,6 +65,14 @@ def for_watch(header: bytes, *, routed: bool = True) -> Accept:
     return accept
 
 
+def without_tables(header: bytes) -> Accept:
+    """As `negotiate`, for backends that have no tables (no rest.TableConvertor): clauses that ask for one do not count."""
+    rest = [c for c in header.split(b",") if b"as=Table" not in c]
+    if not rest:
+        raise errors.NotAcceptable(f"only the following media types are accepted: {', '.join(_MEDIA)}")
+    return negotiate(b",".join(rest))
+
+
 def _choose(header: str, stream: bool, routed: bool) -> Accept:
     clauses = [c.strip() for c in header.split(",")]
     if routed:

@@ -13,7 +13,7 @@ import orjson
 from apiserver.context import Context, Obj
 from apiserver.registry import objectmeta
 from apiserver.registry.catalog import Served
-from apiserver.rest import body, mutation, params
+from apiserver.rest import body, mutation, negotiate, params
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
 from kubepy.api import errors
@@ -40,6 +40,8 @@ def posted(handler: Handler, api_version: str, kind: str, also: tuple[str, ...] 
 
     async def serve(api: Api, req: Request, served: Served) -> None:
         ctx, info = req.ctx, req.info
+        if req.accept.transform == "Table":
+            req.accept = negotiate.without_tables(req.headers.get(b"accept", b""))
         media = body.media_type(req.headers.get(b"content-type", b""))
         data = await req.body()
         options = params.write_options(req.query, "CreateOptions")
