@@ -16,7 +16,7 @@ from controllers.context import Context
 from controllers.volumes import match
 from controllers.volumes.binder import CLAIMS, CLASSES, VOLUMES
 from kubepy.api import meta
-from kubepy.api.errors import AlreadyExists, NotFound
+from kubepy.api.errors import AlreadyExists, Forbidden, NotFound
 from kubepy.runtime import Result
 from kubepy.runtime.events import reference
 
@@ -81,6 +81,9 @@ class _LocalPath:
                 await self._client.create(CLASSES, CLASS)
             except AlreadyExists:
                 return
+            except Forbidden as e:
+                # The roles are upstream's, where this is an administrator's to make: `kubepy up` does.
+                log.warning("there is no StorageClass %s, and none could be made: %s", meta.name(CLASS), e)
 
     async def _provision(self, key: str) -> Result | None:
         claim = self._claims.cache.get(key)
