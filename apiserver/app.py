@@ -208,7 +208,8 @@ class Server:
                 await aggregator.serve(req, found)
             return found is not None
 
-        limits = Limits(lister, o.max_requests_inflight + o.max_mutating_requests_inflight)
+        # Workers share what the whole server may do.
+        limits = Limits(lister, -(-(o.max_requests_inflight + o.max_mutating_requests_inflight) // o.workers))
         audit = Audit.open(o.audit_log_path, o.audit_policy_file, authorizer)
         if audit is not None:
             self._closers.append(audit.close)
