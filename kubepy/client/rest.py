@@ -216,7 +216,7 @@ class Client:
                         yield batch[:-1]
                     raise StatusError.from_status(last)
                 yield batch
-        except (aiohttp.ClientError, TimeoutError) as e:
+        except (aiohttp.ClientError, TimeoutError, OSError) as e:
             raise Unreachable(f"watch {path}: {e or type(e).__name__}") from e
         finally:
             # The stream has no end of its own: cut it, as a polite TLS goodbye would wait for the server.

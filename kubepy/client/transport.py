@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,6 +31,25 @@ class Unreachable(ServiceUnavailable):
         self.refused = refused
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Lets the event loop make and own its sockets.
+
+    aiohttp makes them first and gives them to the loop. When a TLS handshake then breaks, as when a server is killed, uvloop still
+    thinks that the descriptor is its own although it is closed and soon another connection's: that one fails, or falls silent.
+    """
+
+    async def _wrap_create_connection(self, *args: Any, addr_infos: list[Any], **options: Any) -> Any:
+        for last, (family, _, protocol, _, address) in enumerate(addr_infos, 1 - len(addr_infos)):
+            try:
+                return await self._wrap_existing_connection(
+                    *args, host=address[0], port=address[1], family=family, proto=protocol, flags=socket.AI_NUMERICHOST, **options
+                )
+            except aiohttp.ClientConnectorError:
+                if not last:
+                    raise
+        raise AssertionError("no addresses")
+
+
 class Transport:
     """One aiohttp session; opened at the first request in the running loop, closed by `close`."""
 
@@ -54,7 +74,7 @@ class Transport:
             if self._session is None:
                 await self._credentials.prepare()
                 secure = self.config.server.startswith("https:")
-                connector = aiohttp.TCPConnector(
+                connector = _Connector(
                     limit=0, ssl=self._credentials.tls() if secure else True, keepalive_timeout=60, ttl_dns_cache=60
                 )
                 headers = CIMultiDict(self._headers)
@@ -103,7 +123,7 @@ class Transport:
                 # A kept connection that the server closed while it was idle; only a read is sure to have had no effect.
                 if method != "GET" or attempt > 2:
                     raise Unreachable(f"{method} {url}: {e or type(e).__name__}") from e
-            except (aiohttp.ClientError, TimeoutError) as e:
+            except (aiohttp.ClientError, TimeoutError, OSError) as e:
                 raise Unreachable(f"{method} {url}: {e or type(e).__name__}") from e
             else:
                 wait = _retry_after(response)
@@ -122,7 +142,7 @@ class Transport:
         response = await self.open(method, path, body=body, headers=headers, timeout=timeout)
         try:
             content = await response.read()
-        except (aiohttp.ClientError, TimeoutError) as e:
+        except (aiohttp.ClientError, TimeoutError, OSError) as e:
             raise Unreachable(f"{method} {path}: {e or type(e).__name__}") from e
         finally:
             response.release()

@@ -80,6 +80,10 @@ class Reflector:
                 log.log(level, "failed to list or watch %s: %s", self._resource.plural, e)
                 if e.status_code != 503:
                     self.revision = None
+            except Exception:
+                # Whatever it was, a cache that silently stays as it is would be worse.
+                log.exception("failed to list or watch %s", self._resource.plural)
+                self.revision = None
             await self._clock.sleep(self._backoff.next())
 
     async def _list(self, resource_version: str) -> None:

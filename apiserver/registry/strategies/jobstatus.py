@@ -127,7 +127,9 @@ def _members(text: str) -> set[int]:
 def _times(out: Errors, spec: Obj, status: Obj, before: Obj) -> None:
     start, was_start = status.get("startTime"), before.get("startTime")
     end, was_end = status.get("completionTime"), before.get("completionTime")
-    if was_start and start != was_start and not spec.get("suspend"):
+    resumed = _true(before, "Suspended") and not _true(status, "Suspended")
+    # A resumed Job begins anew: the controller sets the time in the write that ends the Suspended condition.
+    if was_start and start != was_start and not spec.get("suspend") and not (resumed and start is not None):
         if start is None:
             out.append(required("status.startTime", "startTime cannot be removed for unsuspended job"))
         else:
