@@ -23,6 +23,7 @@ class KubeletConfig:
     node_ips: tuple[str, ...] = ()
     hostname_override: str = ""
     pod_manifest_path: Path | None = None
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
     node_status_frequency: float = 10.0
     lease_seconds: int = 40
     system_reserved: dict[str, str] = field(default_factory=dict)

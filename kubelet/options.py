@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     add("--node-labels", default="", help="labels of the node: key=value, comma-separated")
     add("--node-status-update-frequency", type=daemon.duration, default=10.0, metavar="DURATION", help="time between node statuses")
     add("--system-reserved", default="", help="resources kept from pods: cpu=100m,memory=200Mi")
+    add("--allowed-unsafe-sysctls", default="", help="sysctls, or prefixes ending in *, that pods may set besides the safe ones")
     add("--pod-manifest-path", default="", help="folder of static pods' manifests")
     add("--tls-cert-file", default="", help="serving certificate; made when not given")
     add("--tls-private-key-file", default="", help="key of the serving certificate")
@@ -67,6 +68,7 @@ def config_of(args: argparse.Namespace) -> KubeletConfig:
     ips = tuple(filter(None, args.node_ip.split(","))) or (machine.primary_address(),)
     return KubeletConfig(
         root_dir=Path(args.root_dir).resolve(), cluster_id=args.cluster_id, cluster_dns=tuple(filter(None, args.cluster_dns.split(","))),
+        allowed_unsafe_sysctls=tuple(filter(None, args.allowed_unsafe_sysctls.split(","))),
         cluster_domain=args.cluster_domain, cluster_cidr=args.cluster_cidr, resolv_conf=Path(args.resolv_conf), max_pods=args.max_pods,
         register_node=args.register_node, register_with_taints=taints(args.register_with_taints), node_labels=_pairs(args.node_labels),
         node_ips=ips, pod_manifest_path=Path(args.pod_manifest_path) if args.pod_manifest_path else None,

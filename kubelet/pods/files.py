@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kubelet.env import ConfigError
 from kubelet.pods import spec
 
 Obj = dict[str, Any]
@@ -21,6 +22,7 @@ fe00::1\tip6-allnodes
 fe00::2\tip6-allrouters
 """
 MAX_NAMESERVERS = 3
+MAX_KERNEL_HOSTNAME = 64
 MAX_SEARCHES = 32
 
 
@@ -38,6 +40,18 @@ def domain(pod: Obj, cluster_domain: str) -> str:
     if not subdomain or pod["spec"].get("hostnameOverride"):
         return ""
     return f"{subdomain}.{pod['metadata']['namespace']}.svc.{cluster_domain}"
+
+
+def kernel_hostname(pod: Obj, cluster_domain: str) -> str:
+    """The hostname to set: the full name where the pod asks for that. Raises ConfigError when that is longer than the kernel's 64."""
+    name, suffix = hostname(pod), domain(pod, cluster_domain)
+    if not pod["spec"].get("setHostnameAsFQDN") or not suffix:
+        return name
+    full = f"{name}.{suffix}"
+    if len(full) > MAX_KERNEL_HOSTNAME:
+        text = f"FQDN {full} is too long ({MAX_KERNEL_HOSTNAME} characters is the max, {len(full)} characters requested)"
+        raise ConfigError(f"failed to construct FQDN from pod hostname and cluster domain, {text}")
+    return full
 
 
 def hosts(pod: Obj, ip: str, cluster_domain: str, node_hosts: str) -> str:

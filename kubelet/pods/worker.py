@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from kubelet.env import ConfigError
 from kubelet.host import Host
-from kubelet.pods import cgroups, files, plan, spec
+from kubelet.pods import admit, cgroups, files, plan, spec
 from kubelet.pods import container as making
 from kubelet.pods import status as standing
 from kubelet.pods.conditions import OWNED
@@ -225,6 +225,7 @@ class PodWorker:
             self._end()
             raise _Ending
         self._check_deadline(now)
+        self._check_admission()
         if not spec.host_network(pod) and not host.network_ready.is_set():
             text = "network is not ready: container runtime network not ready: the node has no pod CIDR yet"
             host.event(pod, "Warning", "NetworkNotReady", text)
@@ -259,6 +260,16 @@ class PodWorker:
             self.evict("DeadlineExceeded", text, float(spec.grace_period(self.pod)))
             raise _Ending
         self._retry_at.append(began + limit)
+
+    def _check_admission(self) -> None:
+        if self._view() is not None:
+            return
+        refused = admit.refusal(self.pod, self._host.config.allowed_unsafe_sysctls)
+        if refused is not None:
+            reason, message = refused
+            self._host.event(self.pod, "Warning", reason, message)
+            self.evict(reason, f"Pod was rejected: {message}", 0)
+            raise _Ending
 
     async def _prepare_volumes(self) -> None:
         host, pod = self._host, self.pod
@@ -298,7 +309,11 @@ class PodWorker:
             await asyncio.gather(*(self._kill_one(k) for k in todo.kill))
         parent = cgroups.parent(pod, host.config.cluster_id) if getattr(host.runtime, "cgroup_driver", "") == "cgroupfs" else ""
         if todo.create_sandbox:
-            wanted = making.sandbox_spec(pod, todo.attempt, files.hostname(pod), parent)
+            try:
+                wanted = making.sandbox_spec(pod, todo.attempt, files.kernel_hostname(pod, host.config.cluster_domain), parent)
+            except ConfigError as e:
+                host.event(pod, "Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {e}")
+                raise
             if not host.runtime.materialises and view is None and not wanted.host_network:
                 wanted = replace(wanted, ip=(pod.get("status") or {}).get("podIP", ""))
             try:

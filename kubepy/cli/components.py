@@ -54,6 +54,7 @@ def _controllers(c: Cluster) -> Component:
         cluster_signing_cert_file=c.pki.ca_cert,
         cluster_signing_key_file=c.pki.ca_key,
         service_account_private_key_file=c.pki.sa_key,
+        local_path_root=c.dir / "volumes",
     )
     return Component("controllers", argv, f"http://127.0.0.1:{port}/healthz")
 

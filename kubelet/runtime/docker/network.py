@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
+from pathlib import Path
 from typing import Any
 
 from kubelet.runtime.docker import naming
@@ -46,6 +48,18 @@ async def ensure(engine: Engine, cluster: str, cluster_cidr: str) -> None:
     except RuntimeFailure:
         if not await _matches(engine, name, cluster_cidr):
             raise
+
+
+def reflect(cluster: str, root: Path = Path("/sys/class/net")) -> None:
+    """Let every port of the bridge send a frame back where it came from (hairpin mode).
+
+    Where the packet filter sees bridged frames, a pod that reaches itself through its Service is rewritten on the bridge, to the very
+    port the frame came in by.
+    """
+    for switch in (root / bridge_name(cluster) / "brif").glob("*/hairpin_mode"):
+        with contextlib.suppress(OSError):  # the port went, or the kernel's settings are not ours to change
+            if switch.read_text().strip() == "0":
+                switch.write_text("1")
 
 
 async def _matches(engine: Engine, name: str, cluster_cidr: str) -> bool:

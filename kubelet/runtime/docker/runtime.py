@@ -101,6 +101,7 @@ class DockerRuntime:
         """Make the network; addresses held by adopted sandboxes stay theirs."""
         await network.ensure(self._engine, self._cluster, self._cluster_cidr)
         self._network_made = True
+        network.reflect(self._cluster)
         addresses = network.Addresses(cidr, self._cluster_cidr)
         for sandbox in self._picture.sandboxes():
             if sandbox.ip:
@@ -212,6 +213,8 @@ class DockerRuntime:
             if ip and self._addresses is not None and "address already in use" not in str(e).lower():
                 self._addresses.free(ip)
             raise
+        if not spec.host_network:
+            network.reflect(self._cluster)
         sandbox = Sandbox(container_id, spec.pod, spec.attempt, True, ip, spec.host_network, time.time())
         self._picture.put_sandbox(sandbox)
         return sandbox
