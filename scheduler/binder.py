@@ -10,9 +10,10 @@ from urllib.parse import quote
 from kubepy.api.errors import Conflict, NotFound, StatusError
 from kubepy.client.rest import Client, Unreachable
 from kubepy.runtime.clock import Clock
-from scheduler.framework.cluster import CLAIMS, VOLUMES, Cluster, key_of
+from scheduler.framework.cluster import CLAIMS, RESOURCE_CLAIMS, VOLUMES, Cluster, key_of
+from scheduler.framework.plan import Plan
 from scheduler.framework.podinfo import PodInfo
-from scheduler.plugins.volume_binding import BIND_COMPLETED, BY_CONTROLLER, SELECTED_NODE, Plan
+from scheduler.plugins.volume_binding import BIND_COMPLETED, BY_CONTROLLER, SELECTED_NODE
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,7 @@ Obj = dict[str, Any]
 BIND_TIMEOUT = 600.0
 """Seconds for which a pod waits for its volumes (VolumeBindingArgs bindTimeoutSeconds)."""
 ASK_AGAIN = 0.5
+FINALIZER = "resource.kubernetes.io/delete-protection"
 
 
 class BindingFailed(Exception):
@@ -37,8 +39,10 @@ class Binder:
         self._client, self._cluster, self._clock, self._timeout = client, cluster, clock, timeout
         self._waiting: dict[str, set[asyncio.Event]] = {}
 
-    def assume(self, plan: Plan, node: str) -> None:
-        """Count the plan's volumes as taken and its claims as under way from now on."""
+    def assume(self, pod: PodInfo, plan: Plan, node: str) -> None:
+        """Count the plan's volumes and devices as taken and its claims as under way from now on."""
+        for resource, allocation in plan.devices:
+            self._cluster.assume(RESOURCE_CLAIMS, _reserved(resource, allocation, pod))
         for volume, claim in plan.bind:
             self._cluster.assume(VOLUMES, _claimed(volume, claim))
         for claim in plan.provision:
@@ -46,6 +50,8 @@ class Binder:
 
     def forget(self, plan: Plan) -> None:
         """Take the assumptions of a plan back."""
+        for resource, _ in plan.devices:
+            self._cluster.unassume(RESOURCE_CLAIMS, key_of(resource))
         for volume, _ in plan.bind:
             self._cluster.unassume(VOLUMES, key_of(volume))
         for claim in plan.provision:
@@ -55,6 +61,19 @@ class Binder:
         """A claim changed or went: whoever waits for it looks again."""
         for event in self._waiting.get(key, ()):
             event.set()
+
+    async def devices(self, pod: PodInfo, plan: Plan) -> None:
+        """Write the allocations and reserve the pod's resource claims. Raises BindingFailed."""
+        try:
+            for resource, allocation in plan.devices:
+                meta = resource["metadata"]
+                if allocation is not None and FINALIZER not in (meta.get("finalizers") or []):
+                    protected = {**resource, "metadata": {**meta, "finalizers": [*(meta.get("finalizers") or []), FINALIZER]}}
+                    resource = await self._client.update(RESOURCE_CLAIMS, protected, meta["namespace"])
+                new = await self._client.update_status(RESOURCE_CLAIMS, _reserved(resource, allocation, pod), meta["namespace"])
+                self._cluster.assume(RESOURCE_CLAIMS, new)
+        except (StatusError, OSError) as e:
+            raise BindingFailed(f"reserving resource claims: {e}") from e
 
     async def volumes(self, pod: PodInfo, plan: Plan, node: str) -> None:
         """Write the plan and wait until the pod's claims are bound. Raises BindingFailed."""
@@ -148,6 +167,14 @@ def _claimed(volume: Obj, claim: Obj) -> Obj:
     if not volume["spec"].get("claimRef"):
         annotations = {**annotations, BY_CONTROLLER: "yes"}
     return {**volume, "metadata": {**meta, "annotations": annotations}, "spec": {**volume["spec"], "claimRef": ref}}
+
+
+def _reserved(claim: Obj, allocation: Obj | None, pod: PodInfo) -> Obj:
+    status = claim.get("status") or {}
+    users = status.get("reservedFor") or []
+    if all(u["uid"] != pod.uid for u in users):
+        users = [*users, {"resource": "pods", "name": pod.name, "uid": pod.uid}]
+    return {**claim, "status": {**status, **({"allocation": allocation} if allocation is not None else {}), "reservedFor": users}}
 
 
 def _selected(claim: Obj, node: str) -> Obj:

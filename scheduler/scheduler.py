@@ -20,9 +20,11 @@ from scheduler.events import Recorder
 from scheduler.extender import ExtenderError, consult, prioritise
 from scheduler.framework.changes import POD_DELETE, Change
 from scheduler.framework.interface import Cycle
+from scheduler.framework.plan import Plan
 from scheduler.framework.podinfo import DEFAULT_SCHEDULER, Obj, PodInfo
 from scheduler.metrics import Metrics
-from scheduler.plugins.volume_binding import Plan, VolumeBinding
+from scheduler.plugins.dynamic_resources import DynamicResources
+from scheduler.plugins.volume_binding import VolumeBinding
 from scheduler.preemption import BY_SCHEDULER, Candidate, preempt
 from scheduler.profile import Profile
 from scheduler.queue import FLUSH_AFTER, Queued, SchedulingQueue
@@ -125,7 +127,7 @@ class Scheduler:
             return False
         plan = self._plan(result, profile)
         if plan is not None:
-            self.binder.assume(plan, result.node)
+            self.binder.assume(pod, plan, result.node)
         self.queue.done(pod.uid)
         self.tracker.place(result.node, pod)
         self._in_binding += 1
@@ -149,14 +151,15 @@ class Scheduler:
 
     @staticmethod
     def _plan(placement: Placement, profile: Profile) -> Plan | None:
-        if not placement.cycle.pod.claims:
+        pod = placement.cycle.pod
+        if not pod.claims and not pod.spec.get("resourceClaims"):
             return None
-        snapshot = placement.cycle.snapshot
+        slot = placement.cycle.snapshot.nodes[placement.node].slot
+        plan = Plan()
         for plugin in profile.filters:
-            if isinstance(plugin, VolumeBinding):
-                plan = plugin.plan(placement.cycle, snapshot.nodes[placement.node].slot)
-                return plan if plan.bind or plan.provision else None
-        return None
+            if isinstance(plugin, VolumeBinding | DynamicResources):
+                plan += plugin.plan(placement.cycle, slot)
+        return plan or None
 
     # Binding
 
@@ -173,6 +176,7 @@ class Scheduler:
                 self._binding.release()
                 held = False
                 await self._patch(pod, None, node)
+                await self.binder.devices(pod, plan)
                 await self.binder.volumes(pod, plan, node)
                 await self._binding.acquire()
                 held = True

@@ -15,9 +15,11 @@ from scheduler.framework.cluster import (
     CLASSES,
     CSI_DRIVERS,
     CSI_NODES,
+    DEVICE_CLASSES,
     KINDS,
     OWNERS,
     RESOURCE_CLAIMS,
+    RESOURCE_SLICES,
     VOLUMES,
     key_of,
 )
@@ -36,6 +38,8 @@ TOLD: Mapping[str, tuple[str, str, str]] = {
     CAPACITIES: (changes.CAPACITY_ADD, changes.CAPACITY_UPDATE, ""),
     ATTACHMENTS: ("", "", changes.ATTACHMENT_DELETE),
     RESOURCE_CLAIMS: (changes.RESOURCE_CLAIM, changes.RESOURCE_CLAIM, changes.RESOURCE_CLAIM),
+    RESOURCE_SLICES: (changes.RESOURCE_SLICE, changes.RESOURCE_SLICE, ""),
+    DEVICE_CLASSES: (changes.DEVICE_CLASS, changes.DEVICE_CLASS, ""),
 }
 """What the queue is told when an object of a collection is added, updated, deleted."""
 

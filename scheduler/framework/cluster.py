@@ -17,12 +17,14 @@ CLAIMS, VOLUMES, CLASSES = "persistentvolumeclaims", "persistentvolumes", "stora
 CSI_NODES, CSI_DRIVERS = "csinodes.storage.k8s.io", "csidrivers.storage.k8s.io"
 CAPACITIES, ATTACHMENTS = "csistoragecapacities.storage.k8s.io", "volumeattachments.storage.k8s.io"
 BUDGETS, SERVICES = "poddisruptionbudgets.policy", "services"
-RESOURCE_CLAIMS = "resourceclaims.resource.k8s.io"
+RESOURCE_CLAIMS, RESOURCE_SLICES = "resourceclaims.resource.k8s.io", "resourceslices.resource.k8s.io"
+DEVICE_CLASSES = "deviceclasses.resource.k8s.io"
 OWNERS = {
     "ReplicationController": "replicationcontrollers", "ReplicaSet": "replicasets.apps", "StatefulSet": "statefulsets.apps",
 }  # fmt: skip
 KINDS = (
-    CLAIMS, VOLUMES, CLASSES, CSI_NODES, CSI_DRIVERS, CAPACITIES, ATTACHMENTS, BUDGETS, SERVICES, RESOURCE_CLAIMS, *OWNERS.values(),
+    CLAIMS, VOLUMES, CLASSES, CSI_NODES, CSI_DRIVERS, CAPACITIES, ATTACHMENTS, BUDGETS, SERVICES,
+    RESOURCE_CLAIMS, RESOURCE_SLICES, DEVICE_CLASSES, *OWNERS.values(),
 )  # fmt: skip
 """The collections that are kept."""
 
@@ -49,7 +51,9 @@ class Cluster:
         known = self.objects[kind].get(key)
         self.objects[kind][key] = obj
         assumed = self._assumed.get((kind, key))
-        if assumed is not None and assumed["metadata"].get("resourceVersion") != obj["metadata"].get("resourceVersion"):
+        newer = assumed is not None and assumed["metadata"].get("resourceVersion") != obj["metadata"].get("resourceVersion")
+        # A resource claim gets its finalizer first, and only then its allocation: until then it stays assumed.
+        if newer and (kind != RESOURCE_CLAIMS or (obj.get("status") or {}).get("allocation")):
             del self._assumed[kind, key]
         if kind == SERVICES:
             selector = (obj.get("spec") or {}).get("selector")

@@ -1,61 +1,98 @@
-"""DynamicResources: claims of devices hold a pod to the nodes where they were allocated (upstream plugins/dynamicresources).
-
-Claims that are allocated are honoured. Allocating devices is not done here: a pod whose claim nobody allocates waits.
-"""
+"""DynamicResources: claims of devices hold a pod to nodes where they are, or can be, allocated (upstream plugins/dynamicresources)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from scheduler.framework import changes, nodeselector
 from scheduler.framework.cluster import RESOURCE_CLAIMS, Cluster
+from scheduler.framework.devices import Device, allocate, devices
 from scheduler.framework.interface import Cycle, Hint, Rejection, Unschedulable
+from scheduler.framework.plan import Plan
 from scheduler.framework.podinfo import Obj, PodInfo
 from scheduler.framework.snapshot import Bools
 
 NOT_HERE = "resourceclaim not available on the node"
 CANNOT = "cannot allocate all claims"
+MOST_USERS = 256
 
 
 class DynamicResources:
-    """Filter."""
+    """Filter; and the plan of a placement."""
 
     name = "DynamicResources"
 
     def __init__(self) -> None:
         self.hints: Mapping[str, Hint] = {
             kind: (lambda pod, old, new: bool(pod.spec.get("resourceClaims")))
-            for kind in (changes.RESOURCE_CLAIM, changes.NODE_ADD, changes.NODE_LABEL)
-        }
+            for kind in (
+                changes.RESOURCE_CLAIM, changes.RESOURCE_SLICE, changes.DEVICE_CLASS, changes.NODE_ADD, changes.NODE_LABEL,
+                changes.POD_DELETE,
+            )
+        }  # fmt: skip
 
     def prefilter(self, cycle: Cycle) -> Bools | None:
         """Look the pod's resource claims up; refuses those that are missing, going, or used by as many as may."""
         pod = cycle.pod
         if pod.spec.get("resourceClaims"):
-            cycle.state[self.name] = [_claim(cycle.snapshot.cluster, pod, ref) for ref in pod.spec["resourceClaims"]]
+            found = (_claim(cycle.snapshot.cluster, pod, ref) for ref in pod.spec["resourceClaims"])
+            cycle.state[self.name] = [c for c in found if c is not None]
         return None
 
     def filter(self, cycle: Cycle) -> Iterable[Rejection]:
-        """Refuse nodes that an allocation leaves out, and all of them while something is not allocated."""
+        """Refuse nodes that an allocation leaves out, and nodes that lack devices for what is not allocated."""
         s = cycle.snapshot
-        for claim in cycle.state.get(self.name) or ():
-            allocation = (claim.get("status") or {}).get("allocation")
-            if not allocation:
-                yield Rejection(CANNOT, s.alive.copy(), False)
-            elif allocation.get("nodeSelector"):
-                yield Rejection(NOT_HERE, ~nodeselector.selector(s, allocation["nodeSelector"]), False)
+        claims: list[Obj] = cycle.state.get(self.name) or []
+        for claim in claims:
+            selector = ((claim.get("status") or {}).get("allocation") or {}).get("nodeSelector")
+            if selector:
+                yield Rejection(NOT_HERE, ~nodeselector.selector(s, selector), False)
+        waiting = [c for c in claims if not (c.get("status") or {}).get("allocation")]
+        if not waiting:
+            return
+        found = self._devices(cycle)
+        out = np.zeros(s.capacity, np.bool_)
+        for slot in np.flatnonzero(cycle.feasible):
+            node = s.by_slot[slot]
+            out[slot] = node is None or allocate(s.cluster, waiting, found, node.name, int(slot)) is None
+        yield Rejection(CANNOT, out, False)
+
+    def _devices(self, cycle: Cycle) -> list[Device]:
+        key = f"{self.name}/devices"
+        if key not in cycle.state:
+            cycle.state[key] = devices(cycle.snapshot)
+        found: list[Device] = cycle.state[key]
+        return found
+
+    def plan(self, cycle: Cycle, slot: int) -> Plan:
+        """The allocations to write, and the claims to reserve."""
+        claims: list[Obj] = cycle.state.get(self.name) or []
+        if not claims:
+            return Plan()
+        s, node = cycle.snapshot, cycle.snapshot.by_slot[slot]
+        waiting = [c for c in claims if not (c.get("status") or {}).get("allocation")]
+        made = allocate(s.cluster, waiting, self._devices(cycle), node.name, slot) if waiting and node is not None else []
+        results = iter(made or [])
+        return Plan(devices=tuple((c, None if (c.get("status") or {}).get("allocation") else next(results)) for c in claims))
 
 
-def _claim(cluster: Cluster, pod: PodInfo, ref: Obj) -> Obj:
+def _claim(cluster: Cluster, pod: PodInfo, ref: Obj) -> Obj | None:
     name = ref.get("resourceClaimName")
     if name is None:
         made = {s["name"]: s.get("resourceClaimName") for s in (pod.obj.get("status") or {}).get("resourceClaimStatuses") or []}
         if ref["name"] not in made:
             raise Unschedulable(f'pod "{pod.key}": ResourceClaim not created yet')
         name = made[ref["name"]]
+        if name is None:
+            return None  # the template's controller found that none is needed
     claim = cluster.get(RESOURCE_CLAIMS, f"{pod.namespace}/{name}")
     if claim is None:
         raise Unschedulable(f'resourceclaim.resource.k8s.io "{name}" not found')
     if "deletionTimestamp" in claim["metadata"]:
         raise Unschedulable(f'resourceclaim "{name}" is being deleted')
+    users = (claim.get("status") or {}).get("reservedFor") or []
+    if len(users) >= MOST_USERS and all(u["uid"] != pod.uid for u in users):
+        raise Unschedulable(f'resourceclaim "{name}" in use')
     return claim

@@ -17,6 +17,7 @@ from kubepy.api.selectors import from_label_selector
 from scheduler.framework import changes, nodeselector
 from scheduler.framework.cluster import CAPACITIES, CLAIMS, CLASSES, CSI_DRIVERS, VOLUMES, Cluster, class_of, key_of
 from scheduler.framework.interface import Cycle, Hint, Rejection, Unschedulable
+from scheduler.framework.plan import Plan
 from scheduler.framework.podinfo import Obj, PodInfo
 from scheduler.framework.snapshot import Bools, Snapshot
 
@@ -28,14 +29,6 @@ UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 BIND_COMPLETED, BY_CONTROLLER = "pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What must be written before a pod is bound: volumes to bind to claims, and claims to be provisioned for the node."""
-
-    bind: tuple[tuple[Obj, Obj], ...] = ()
-    provision: tuple[Obj, ...] = ()
 
 
 Static = list[tuple[Obj, list[tuple[Obj, Bools | None]]]]

@@ -101,6 +101,32 @@ def test_a_provisioner_is_told_the_node_and_may_refuse_it(api: Api, schedulers: 
     api.until(path, selected)  # given back, and asked for anew
 
 
+def test_a_resource_claim_is_allocated_and_reserved(api: Api, schedulers: Schedulers) -> None:
+    for name in ("n1", "n2"):
+        api.node(name)
+    group, kind = "resource.k8s.io/v1", f"gpu-{api.namespace}"
+    pool = {"name": "n2", "generation": 1, "resourceSliceCount": 1}
+    spec = {"driver": "gpu.example.com", "nodeName": "n2", "pool": pool, "devices": [{"name": "d1"}]}
+    meta = {"name": kind}
+    selector = {"cel": {"expression": 'device.driver == "gpu.example.com"'}}
+    cls = {"kind": "DeviceClass", "apiVersion": group, "metadata": meta, "spec": {"selectors": [selector]}}
+    api.create(api.path("deviceclasses", group=group, namespaced=False), cls)
+    piece = {"kind": "ResourceSlice", "apiVersion": group, "metadata": meta, "spec": spec}
+    api.create(api.path("resourceslices", group=group, namespaced=False), piece)
+    schedulers.start()
+    for name in ("one", "two"):
+        wanted = {"devices": {"requests": [{"name": "r", "exactly": {"deviceClassName": kind}}]}}
+        claim = {"kind": "ResourceClaim", "apiVersion": group, "metadata": {"name": name}, "spec": wanted}
+        api.create(api.path("resourceclaims", group=group), claim)
+    api.pod("first", resourceClaims=[{"name": "gpu", "resourceClaimName": "one"}])
+    assert api.bound("first") == "n2"
+    status = api.get(api.path("resourceclaims", "one", group=group))["status"]
+    assert status["allocation"]["devices"]["results"] == [{"request": "r", "driver": "gpu.example.com", "pool": "n2", "device": "d1"}]
+    assert [u["name"] for u in status["reservedFor"]] == ["first"]
+    api.pod("second", resourceClaims=[{"name": "gpu", "resourceClaimName": "two"}])
+    assert api.unschedulable("second").startswith("0/2 nodes are available: 2 cannot allocate all claims.")
+
+
 def test_an_important_pod_takes_the_place_of_another(api: Api, schedulers: Schedulers) -> None:
     api.node("n1", "2")
     name = f"high-{api.namespace}"

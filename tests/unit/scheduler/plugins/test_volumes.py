@@ -6,9 +6,10 @@ import pytest
 
 from scheduler.cycle import Placement, Refusal, message
 from scheduler.framework.cluster import CAPACITIES, CLAIMS, CLASSES, CSI_DRIVERS, CSI_NODES, VOLUMES
+from scheduler.framework.plan import Plan
 from scheduler.framework.podinfo import parse
 from scheduler.framework.snapshot import Snapshot
-from scheduler.plugins.volume_binding import Plan, VolumeBinding
+from scheduler.plugins.volume_binding import VolumeBinding
 from scheduler.profile import build
 from tests.support.scheduling import Obj, attempt, bound, claim, mounting, node, pod, snapshot, storage_class, volume
 
