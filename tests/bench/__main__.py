@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import api_rows, plane_rows, scheduler_rows
+from tests.bench import api_rows, churn, plane_rows, scheduler_rows
 from tests.bench.processes import api_server, etcd
 from tests.bench.report import keep, show
 
@@ -17,11 +17,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
     parser.add_argument("parts", nargs="*", default=[*PARTS], help=f"{', '.join(PARTS)} (default: all)")
     parser.add_argument("--seconds", type=int, default=5, help="how long each run of load lasts")
+    parser.add_argument("--churn-seconds", type=int, default=120, help="how long the churn lasts")
     options = parser.parse_args()
     failed = False
     for part in options.parts:
         try:
-            title, figures = _run(part, options.seconds)
+            title, figures = _run(part, options.seconds, options.churn_seconds)
         except (RuntimeError, OSError) as error:
             print(f"{part}: {error}", file=sys.stderr)
             failed = True
@@ -31,7 +32,7 @@ def main() -> None:
     sys.exit(failed)
 
 
-def _run(part: str, seconds: int) -> tuple[str, dict[str, float]]:
+def _run(part: str, seconds: int, churn_seconds: int) -> tuple[str, dict[str, float]]:
     print(f"measuring {part} …", file=sys.stderr)
     if part == "api":
         with api_server() as server:
@@ -51,6 +52,9 @@ def _run(part: str, seconds: int) -> tuple[str, dict[str, float]]:
     if part == "preemption":
         with api_server() as server:
             return "preemption on 200 full nodes", scheduler_rows.measure_preemption(server)
+    if part == "churn":
+        with api_server() as server:
+            return "memory under churn", churn.measure(server, churn_seconds)
     raise RuntimeError(f"there is no part called {part}")
 
 

@@ -44,6 +44,8 @@ ROWS = (
     Row("plane_memory", "whole idle control plane, resident", "MB", 503, 250, more=False),
     Row("plane_cpu", "whole idle control plane, share of a core", "%", float("nan"), 2.0, more=False),
     Row("deployment", "a Deployment 0 → 1,000 pods, created and bound", "s", 50.8, 10.0, more=False),
+    Row("churn_early", "resident memory after two twelfths of the churn", "MB", float("nan"), 250, more=False),
+    Row("churn_memory", "resident memory after all of it", "MB", float("nan"), 250, more=False),
     Row("deployment_running", "the same, until Running on simulated nodes", "s", float("nan"), 10.0, more=False),
 )
 
