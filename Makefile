@@ -31,7 +31,7 @@ test: ## check, then run every test with real SQLite, etcd, Docker and kubectl
 	@scripts/install test "$(VENV)"
 	@$(MAKE) --no-print-directory check
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m pytest -n 2 tests/unit
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m pytest tests/contract tests/integration tests/fuzz tests/e2e
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m pytest tests --ignore=tests/unit --ignore=tests/bench --durations=15
 
 unit: $(STAMP) ## run the unit tests alone (seconds)
 	@$(PYTHON) -m pytest tests/unit $(ARGS)
