@@ -36,7 +36,20 @@ class _Connector(aiohttp.TCPConnector):
 
     aiohttp makes them first and gives them to the loop. When a TLS handshake then breaks, as when a server is killed, uvloop still
     thinks that the descriptor is its own although it is closed and soon another connection's: that one fails, or falls silent.
+
+    It also asks for leave to write, `may_write`, at the last moment: when there is a connection, which can have taken long.
     """
+
+    def __init__(self, may_write: Callable[[], bool], **options: Any) -> None:
+        super().__init__(**options)
+        self._may_write = may_write
+
+    async def connect(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
+        connection = await super().connect(req, *args, **options)
+        if req.method != "GET" and not self._may_write():
+            connection.release()
+            raise Unreachable(f"{req.method} {req.url.path}: not sent, as the leader lease is not held", refused=True)
+        return connection
 
     async def _wrap_create_connection(self, *args: Any, addr_infos: list[Any], **options: Any) -> Any:
         for last, (family, _, protocol, _, address) in enumerate(addr_infos, 1 - len(addr_infos)):
@@ -75,7 +88,11 @@ class Transport:
                 await self._credentials.prepare()
                 secure = self.config.server.startswith("https:")
                 connector = _Connector(
-                    limit=0, ssl=self._credentials.tls() if secure else True, keepalive_timeout=60, ttl_dns_cache=60
+                    lambda: self.fence is None or self.fence(),
+                    limit=0,
+                    ssl=self._credentials.tls() if secure else True,
+                    keepalive_timeout=60,
+                    ttl_dns_cache=60,
                 )
                 headers = CIMultiDict(self._headers)
                 for key, value in self.config.impersonate:
@@ -110,8 +127,6 @@ class Transport:
             authorization = await self._credentials.header()
             if authorization is not None:
                 sent.setdefault("Authorization", authorization)
-            if method != "GET" and self.fence is not None and not self.fence():
-                raise Unreachable(f"{method} {path}: not sent, as the leader lease is not held", refused=True)
             try:
                 response = await session.request(method, url, data=body, headers=sent, allow_redirects=False, **options)
             except aiohttp.ClientConnectorCertificateError as e:
