@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--service-cluster-ip-range", default="", help="ranges of Services, kept free of node ranges")
     add_bool(out, "--allocate-node-cidrs", True, "give every node a range of --cluster-cidr")
     add_bool(out, "--use-service-account-credentials", True, "let each controller act as a service account of its own")
+    add_bool(out, "--disable-force-detach-on-timeout", False, "never detach a mounted volume because a node was unhealthy for long")
     for flag, kind in (
         ("service-account-private-key-file", Path), ("root-ca-file", Path), ("cluster-signing-cert-file", Path),
         ("cluster-signing-key-file", Path), ("local-path-root", Path), ("node-cidr-mask-size", int), ("node-cidr-mask-size-ipv6", int),

@@ -43,6 +43,7 @@ class Options:
     horizontal_pod_autoscaler_initial_readiness_delay: float = 30.0
     pvclaimbinder_sync_period: float = 15.0
     attach_detach_reconcile_sync_period: float = 60.0
+    disable_force_detach_on_timeout: bool = False
     resource_quota_sync_period: float = 300.0
     legacy_service_account_token_clean_up_period: float = 365 * 24 * 3600.0
     local_path_root: Path | None = None
