@@ -28,6 +28,7 @@ log = logging.getLogger("apiserver")
 
 LEASE_SECONDS = 3600
 RENEW_EVERY = 10.0
+SERVICE_ATTEMPTS = 50
 _NAMESPACE = "kube-system"
 _LEASE_LABELS = {"apiserver.kubernetes.io/identity": "kube-apiserver"}
 
@@ -116,27 +117,32 @@ class Cluster:
         await self._registry.update_object("networking.k8s.io", "servicecidrs", "", name, ready, subresource="status")
 
     async def _service(self) -> None:
-        if self._lister.get("", "services", "default", "kubernetes") is not None:
-            return
         first = str(ipaddress.ip_network(self._options.service_cluster_ip_range[0])[1])
-        await self._create(
-            "",
-            "services",
-            {
-                "kind": "Service",
-                "apiVersion": "v1",
-                "metadata": {"name": "kubernetes", "labels": {"provider": "kubernetes", "component": "apiserver"}},
-                "spec": {
-                    "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": self._port}],
-                    "clusterIP": first,
-                    "clusterIPs": [first],
-                    "sessionAffinity": "None",
-                    "type": "ClusterIP",
-                    "ipFamilyPolicy": "SingleStack",
-                },
+        service: Obj = {
+            "kind": "Service",
+            "apiVersion": "v1",
+            "metadata": {"name": "kubernetes", "labels": {"provider": "kubernetes", "component": "apiserver"}},
+            "spec": {
+                "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": self._port}],
+                "clusterIP": first,
+                "clusterIPs": [first],
+                "sessionAffinity": "None",
+                "type": "ClusterIP",
+                "ipFamilyPolicy": "SingleStack",
             },
-            "default",
-        )
+        }
+        problem = ""
+        for _ in range(SERVICE_ATTEMPTS):
+            if self._lister.get("", "services", "default", "kubernetes") is not None:
+                return
+            try:
+                await self._create("", "services", service, "default")
+                return
+            except errors.Invalid as e:
+                # Another server that starts now has reserved the address, and is about to create the Service.
+                problem = str(e)
+                await asyncio.sleep(0.1)
+        log.error("the Service default/kubernetes cannot be created: %s", problem)
 
     async def _endpoints(self) -> None:
         if not self._reachable:
