@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.backend import Backend
 from tests.conformance.plane import Plane, unique
 
 
@@ -53,3 +54,11 @@ def ns(plane: Plane, request: pytest.FixtureRequest) -> Iterator[str]:
     plane.until_list("serviceaccounts", name, lambda found: any(a["metadata"]["name"] == "default" for a in found))
     yield name
     plane.http.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    """A small HTTPS server of the test's."""
+    made = Backend(tmp_path_factory.mktemp("backend"))
+    yield made
+    made.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 
@@ -79,7 +79,7 @@ def test_concurrent_watches_see_the_same_order(plane: Plane, ns: str) -> None:
         orders.append(seen)
         start = seen[0]
     writer.join()
-    for before, after in zip(orders, orders[1:], strict=False):
+    for before, after in pairwise(orders):
         assert before[1:] == after[:4]
 
 
