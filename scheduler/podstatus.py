@@ -27,6 +27,10 @@ def patch(pod: Obj, new: Obj | None, nominated: str | None) -> Obj | None:
     """The strategic patch that sets a condition and the nomination ("": clears it, None: leaves it), or None for no change."""
     status: Obj = {}
     if new is not None:
+        # A new condition comes behind the others, as in upstream's two-way patches.
+        known = [c["type"] for c in (pod.get("status") or {}).get("conditions") or []]
+        order = known if new["type"] in known else [*known, new["type"]]
+        status["$setElementOrder/conditions"] = [{"type": type} for type in order]
         status["conditions"] = [new]
     if nominated is not None and nominated != ((pod.get("status") or {}).get("nominatedNodeName") or ""):
         status["nominatedNodeName"] = nominated or None

@@ -55,6 +55,7 @@ class Binder:
                 if meta.get(key):
                     new["metadata"][key] = {**(new["metadata"].get(key) or {}), **meta[key]}
             _scheduled(new)
+            new["status"].pop("nominatedNodeName", None)  # it has its node (ClearingNominatedNodeNameAfterBinding)
             if not meta.get("resourceVersion"):
                 new["metadata"].pop("resourceVersion", None)
             return new

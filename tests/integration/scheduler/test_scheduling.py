@@ -143,6 +143,7 @@ def test_an_important_pod_takes_the_place_of_another(api: Api, schedulers: Sched
     api.until(api.path("pods", "high"), lambda p: p["status"].get("nominatedNodeName") == "n1")
     api.http.delete(api.path("pods", "low") + "?gracePeriodSeconds=0")
     assert api.bound("high") == "n1"
+    assert "nominatedNodeName" not in api.get(api.path("pods", "high"))["status"]
     events = api.until(api.path("events", group=EVENTS), lambda l: any(e["reason"] == "Preempted" for e in l.get("items", [])))["items"]
     told = next(e for e in events if e["reason"] == "Preempted")
     assert told["action"] == "Preempting" and told["related"]["name"] == "high"
