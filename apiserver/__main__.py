@@ -49,7 +49,13 @@ def _is_worker(options: Options) -> bool:
 def _oversee() -> int:
     """Pass signals on and wait; when one worker ends, all do."""
 
+    ending = False
+
     def end(_number: int = 0, _frame: object = None) -> None:
+        nonlocal ending
+        if ending:
+            return  # a second signal would find a worker that no longer handles it, in its last moments
+        ending = True
         for child in _children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 from contextlib import suppress
-from typing import Any
-
-from cryptography import x509
+from typing import TYPE_CHECKING, Any
 
 from controllers.certificates import requests
 from controllers.certificates.approver import CSRS
 from controllers.context import Context
 from kubepy.api import meta
 from kubepy.api.errors import NotFound
+from kubepy.lazy import Lazy
 from kubepy.runtime import Result
 from kubepy.runtime.clock import parse_time
+
+if TYPE_CHECKING:
+    from cryptography import x509
+else:
+    x509 = Lazy("cryptography.x509")
 
 Obj = dict[str, Any]
 HOUR = 3600.0

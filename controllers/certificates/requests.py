@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.x509.oid import ExtensionOID, NameOID
+from kubepy.lazy import Lazy
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.x509 import oid
+else:  # 9 MB that only clusters with requests need
+    x509, oid = Lazy("cryptography.x509"), Lazy("cryptography.x509.oid")
 
 Obj = dict[str, Any]
 
@@ -28,19 +33,19 @@ def parse(csr: Obj) -> x509.CertificateSigningRequest:
 
 def common_name(request: x509.CertificateSigningRequest) -> str:
     """The subject's common name."""
-    found = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    found = request.subject.get_attributes_for_oid(oid.NameOID.COMMON_NAME)
     return str(found[0].value) if found else ""
 
 
 def organizations(request: x509.CertificateSigningRequest) -> list[str]:
     """The subject's organizations."""
-    return [str(a.value) for a in request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    return [str(a.value) for a in request.subject.get_attributes_for_oid(oid.NameOID.ORGANIZATION_NAME)]
 
 
 def names(request: x509.CertificateSigningRequest) -> x509.SubjectAlternativeName | None:
     """The subject alternative names."""
     try:
-        found = request.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
+        found = request.extensions.get_extension_for_oid(oid.ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
     except x509.ExtensionNotFound:
         return None
     assert isinstance(found, x509.SubjectAlternativeName)

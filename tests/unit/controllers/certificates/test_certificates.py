@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from controllers.bootstrap.signer import detached
 from controllers.certificates import cleaner, requests
-from controllers.certificates.signer import Authority
+from controllers.certificates.authority import Authority
 from kubepy import pki
 from kubepy.runtime.clock import format_time
 from tests.support.objects import NOW, meta
