@@ -46,7 +46,13 @@ class Plane:
         return "\n".join(f"== {f.name}\n{f.read_text()}" for f in sorted(self.home.glob("*/logs/*.log")))
 
     def run(
-        self, program: str, *argv: object, stdin: str = "", status: int | None = 0, env: dict[str, str] | None = None, cwd: Path | None = None
+        self,
+        program: str,
+        *argv: object,
+        stdin: str = "",
+        status: int | None = 0,
+        env: dict[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> str:
         """Run a client; what it wrote to both streams. Fails unless it ends with `status` (None: any)."""
         done = subprocess.run(

@@ -132,9 +132,7 @@ def test_the_dynamic_client_finds_kinds_and_applies(api: Any, namespace: str) ->
     made = client.server_side_apply(services, body, "s", namespace, field_manager="test")
     assert made.spec.ports[0].targetPort == 80 and made.spec.clusterIP
     assert [m.operation for m in made.metadata.managedFields] == ["Apply"]
-    services.patch(
-        body={"metadata": {"labels": {"l": "v"}}}, name="s", namespace=namespace, content_type="application/merge-patch+json"
-    )
+    services.patch(body={"metadata": {"labels": {"l": "v"}}}, name="s", namespace=namespace, content_type="application/merge-patch+json")
     assert [s.metadata.name for s in services.get(namespace=namespace, label_selector="l=v").items] == ["s"]
     services.delete(name="s", namespace=namespace)
     with pytest.raises(dynamic.exceptions.NotFoundError):
@@ -146,7 +144,9 @@ def test_one_of_two_candidates_leads_until_it_ends(plane: Plane, api: Any, names
 
     def candidate(name: str) -> Any:
         lock = LeaseLock("lock", namespace, name)
-        return LeaderElection(Config(lock, lease_duration=3, renew_deadline=2, retry_period=1, onstarted_leading=print, onstopped_leading=print))
+        return LeaderElection(
+            Config(lock, lease_duration=3, renew_deadline=2, retry_period=1, onstarted_leading=print, onstopped_leading=print)
+        )
 
     one, other = candidate("one"), candidate("other")
     assert one.try_acquire_or_renew()
