@@ -62,7 +62,6 @@ CONTROLLERS: dict[str, Entry] = {
     "resourceclaim-controller": Entry("controllers.resourceclaims:start", "resource-claim-controller"),
     "validatingadmissionpolicy-status-controller": Entry("controllers.policystatus:start", "validatingadmissionpolicy-status-controller"),
     "legacy-serviceaccount-token-cleaner-controller": Entry("controllers.tokencleaner:start", "legacy-service-account-token-cleaner"),
-    "storageversion-garbage-collector-controller": Entry("controllers.storageversions:start", "generic-garbage-collector"),
     "bootstrap-signer-controller": Entry("controllers.bootstrap.signer:start", "bootstrap-signer"),
     "token-cleaner-controller": Entry("controllers.bootstrap.cleaner:start", "token-cleaner"),
     # Last: it follows what the others watch, without a second copy.
@@ -93,6 +92,7 @@ ALIASES: dict[str, str] = {
 """Older names that upstream still takes (cmd/kube-controller-manager/names)."""
 
 ABSENT = frozenset((
+    "storageversion-garbage-collector-controller",
     "service-lb-controller", "node-route-controller", "cloud-node-lifecycle-controller", "selinux-warning-controller",
     "storage-version-migrator-controller", "device-taint-eviction-controller", "service-ca-certificate-publisher-controller",
     "podcertificaterequest-cleaner-controller", "kube-apiserver-serving-clustertrustbundle-publisher-controller",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ Obj = dict[str, Any]
 TYPE = "bootstrap.kubernetes.io/token"
 PREFIX = "jws-kubeconfig-"
 NAMESPACE, NAME = "kube-public", "cluster-info"
+_SECRET = re.compile(r"bootstrap-token-([a-z0-9]{6})")
 
 
 def text(secret: Obj, key: str) -> str:
@@ -39,11 +41,12 @@ def expired(secret: Obj, now: float) -> bool:
 
 def may_sign(secret: Obj, now: float) -> tuple[str, str] | None:
     """(token id, token secret) of a token that may sign."""
-    if secret.get("type") != TYPE or meta.deleting(secret) or expired(secret, now):
+    named = _SECRET.fullmatch(meta.name(secret))
+    if named is None or secret.get("type") != TYPE or expired(secret, now):
         return None
     token, key = text(secret, "token-id"), text(secret, "token-secret")
     usable = text(secret, "usage-bootstrap-signing") == "true"
-    return (token, key) if token and key and usable and meta.name(secret) == f"bootstrap-token-{token}" else None
+    return (token, key) if token == named[1] and key and usable else None
 
 
 def detached(content: str, token: str, secret: str) -> str:
