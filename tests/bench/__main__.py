@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import api_rows, churn, plane_rows, scheduler_rows
+from tests.bench import api_rows, churn, plane_rows, scale_rows, scheduler_rows
 from tests.bench.processes import api_server, etcd
 from tests.bench.report import keep, show
 
-PARTS = ("api", "etcd", "plane", "scheduler", "scheduler-big", "preemption")
+PARTS = ("api", "etcd", "plane", "scheduler", "scheduler-big", "preemption", "scale")
 
 
 def main() -> None:
@@ -55,6 +55,9 @@ def _run(part: str, seconds: int, churn_seconds: int) -> tuple[str, dict[str, fl
     if part == "churn":
         with api_server() as server:
             return "memory under churn", churn.measure(server, churn_seconds)
+    if part == "scale":
+        with api_server() as server:
+            return "scale on 20 simulated nodes", scale_rows.measure(server)
     raise RuntimeError(f"there is no part called {part}")
 
 

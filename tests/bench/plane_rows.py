@@ -13,8 +13,8 @@ REPLICAS = 1000
 IDLE_SECONDS = 20.0
 
 
-def measure(server: Server) -> dict[str, float]:
-    """All figures of a control plane with simulated nodes."""
+def start_plane(server: Server) -> None:
+    """Start controllers, scheduler and simulated nodes beside an API server, and wait until the nodes are ready."""
     admin = f"--kubeconfig={server.dir}/admin.kubeconfig"
     pki = server.dir / "pki"
     flags = (f"--root-ca-file={pki}/ca.crt", f"--service-account-private-key-file={pki}/sa.key", "--cluster-cidr=10.128.0.0/12")
@@ -24,10 +24,15 @@ def measure(server: Server) -> dict[str, float]:
     certificates = (f"--client-ca-file={pki}/ca.crt", f"--tls-cert-ca-file={pki}/ca.crt", f"--tls-cert-ca-key-file={pki}/ca.key")
     server.start("kubelet", "kubelet", admin, *own, *certificates)
     try:
-        _until(lambda: _ready_nodes(server) == NODES, 60, "nodes")
+        until(lambda: _ready_nodes(server) == NODES, 60, "nodes")
     except RuntimeError as error:
         logs = [f"{name}: {(server.dir / f'{name}.log').read_text()[-1500:]}" for name in server.others]
         raise RuntimeError("\n".join([str(error), *logs])) from None
+
+
+def measure(server: Server) -> dict[str, float]:
+    """All figures of a control plane with simulated nodes."""
+    start_plane(server)
     time.sleep(5)  # what is measured is the plane at rest, not its start
     processes = [server.process, *server.others.values()]
     used = sum(cpu_seconds(p.pid) for p in processes)
@@ -48,9 +53,9 @@ def _deployment(server: Server) -> tuple[float, float]:
     status, data = server.request("POST", "/apis/apps/v1/namespaces/default/deployments", json.dumps(body).encode())
     if status != 201:
         raise RuntimeError(f"{status}: {data[:500]!r}")
-    _until(lambda: _pods(server, b'"nodeName":') == REPLICAS, 120, "bound pods")
+    until(lambda: _pods(server, b'"nodeName":') == REPLICAS, 120, "bound pods")
     bound = time.perf_counter() - start
-    _until(lambda: _pods(server, b'"phase":"Running"') == REPLICAS, 120, "running pods")
+    until(lambda: _pods(server, b'"phase":"Running"') == REPLICAS, 120, "running pods")
     return bound, time.perf_counter() - start
 
 
@@ -63,7 +68,8 @@ def _ready_nodes(server: Server) -> int:
     return sum(any(c["type"] == "Ready" and c["status"] == "True" for c in n.get("status", {}).get("conditions", [])) for n in items)
 
 
-def _until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for a condition. Raises RuntimeError."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

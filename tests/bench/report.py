@@ -47,6 +47,12 @@ ROWS = (
     Row("churn_early", "resident memory after two twelfths of the churn", "MB", float("nan"), 250, more=False),
     Row("churn_memory", "resident memory after all of it", "MB", float("nan"), 250, more=False),
     Row("deployment_running", "the same, until Running on simulated nodes", "s", float("nan"), 10.0, more=False),
+    Row("deployments", "500 Deployments of one pod created at once, until available", "s", float("nan"), 30.0, more=False),
+    Row("deletion", "a Deployment of 1,000 deleted, until its last pod is gone", "s", float("nan"), 10.0, more=False),
+    Row("deletion_foreground", "the same in the foreground", "s", float("nan"), 10.0, more=False),
+    Row("namespace_deletion", "a namespace of 500 Deployments deleted", "s", float("nan"), 15.0, more=False),
+    Row("controllers_idle", "controllers at rest, share of a core", "%", float("nan"), 0.1, more=False),
+    Row("scheduler_idle", "scheduler at rest, share of a core", "%", float("nan"), 0.1, more=False),
 )
 
 

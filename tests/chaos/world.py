@@ -73,7 +73,10 @@ class World:
                 await self.client.create(RESOURCES[kind], body, NAMESPACE)
             except AlreadyExists:
                 # Either our own write whose answer was lost, or the former object of that name, which is still being deleted.
-                found = await self.client.get(RESOURCES[kind], name, NAMESPACE)
+                try:
+                    found = await self.client.get(RESOURCES[kind], name, NAMESPACE)
+                except NotFound:
+                    raise Conflict(f"{name} was deleted just now") from None
                 if found["metadata"].get("deletionTimestamp"):
                     raise Conflict(f"{name} is being deleted") from None
 
