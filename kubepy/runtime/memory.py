@@ -20,7 +20,7 @@ ARENAS = 2
 
 INTERVAL = 2.0
 """Seconds between looks at what the process has used."""
-WORK = 0.5
+WORK = 0.3
 """Seconds of processor time that are worth a collection once the process rests."""
 MUCH_WORK = 4.0
 """Seconds of processor time after which a collection comes even in the middle of work."""
@@ -71,8 +71,11 @@ def settle() -> None:
 
 
 async def tidy(*, clock: Callable[[], float] = time.process_time, release: Callable[[], None] = release) -> None:
-    """Run `release` after work, for ever: at the next rest, or amid work that goes on. Cancel to end."""
-    at_release = before = clock()
+    """Run `release` after work, for ever: at the next rest, or amid work that goes on. Cancel to end.
+
+    The work of the start counts: what it leaves behind is much.
+    """
+    at_release, before = 0.0, clock()
     while True:
         await asyncio.sleep(INTERVAL)
         now = clock()
