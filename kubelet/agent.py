@@ -136,6 +136,7 @@ class Agent:
     def _finished(self, worker: PodWorker) -> None:
         key = (worker.pod["metadata"]["namespace"], worker.pod["metadata"]["name"])
         self._workers.pop(worker.uid, None)
+        self.host.port_holders.pop(worker.uid, None)
         if self._names.get(key) == worker.uid:
             del self._names[key]
         for uid, pod in list(self._held.items()):

@@ -41,6 +41,8 @@ class Host:
     memory_capacity: int = 0
     network_ready: asyncio.Event = field(default_factory=asyncio.Event)
     services_synced: asyncio.Event = field(default_factory=asyncio.Event)
+    port_holders: dict[str, Obj] = field(default_factory=dict)
+    """Pods that were admitted and have ports of the node, by uid."""
     drain: Callable[[str], Awaitable[None]] | None = None
     """Waits until no Service sends new connections to a pod's address."""
     undrain: Callable[[str], None] | None = None

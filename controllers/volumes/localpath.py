@@ -61,6 +61,11 @@ def volume_for(claim: Obj, found: Obj, node: Obj | None, root: Path) -> Obj:
     return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name, "annotations": annotations}, "spec": spec}
 
 
+def _make(path: Path) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o777)
+
+
 class _LocalPath:
     def __init__(self, ctx: Context, root: Path) -> None:
         self._client, self._root = ctx.client, root
@@ -99,6 +104,8 @@ class _LocalPath:
         volume = volume_for(claim, found, node, self._root)
         if meta.name(volume) in self._volumes.cache:
             return None
+        # Any user may write into it, whatever user the pod's processes run as.
+        await asyncio.to_thread(_make, Path(volume["spec"]["hostPath"]["path"]))
         text = f'External provisioner is provisioning volume for claim "{key}"'
         self._recorder.event(claim, "Normal", "Provisioning", text)
         try:

@@ -33,7 +33,7 @@ class Starter:
     def __init__(self, host: Host, unless_ending: Callable[[Awaitable[Any]], Awaitable[Any]]) -> None:
         self._host = host
         self._unless_ending = unless_ending
-        self._images = ImageKeeper(host)
+        self.images = ImageKeeper(host)
         self._crashes = Backoffs(host.config.crash_loop_base, host.config.crash_loop_max)
 
     def check_backoff(self, pod: Obj, container: Obj, view: PodView | None) -> None:
@@ -59,7 +59,7 @@ class Starter:
         view = host.runtime.view(pod["metadata"]["uid"])
         if not ephemeral:
             self.check_backoff(pod, container, view)
-        image = await self._images.ensure(pod, container, self._unless_ending)
+        image = await self.images.ensure(pod, container, self._unless_ending)
         previous = view.latest(name) if view else None
         attempt = previous.attempt + 1 if previous else self._reported_restarts(pod, name)
         try:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from kubelet.pods.conditions import OWNED
 from kubepy.api.errors import NotFound, StatusError
 from kubepy.client import Client, Unreachable
 
@@ -19,12 +20,14 @@ _RETRY = 1.0
 
 
 class _Entry:
-    __slots__ = ("api_uid", "name", "namespace", "reported", "waiters", "wanted", "writing")
+    __slots__ = ("api_uid", "name", "namespace", "reported", "revision", "waiters", "wanted", "writing")
 
     def __init__(self, namespace: str, name: str, reported: Obj) -> None:
         self.namespace, self.name = namespace, name
         self.reported = reported
         self.api_uid: str | None = None
+        self.revision = 0
+        """Of our last write."""
         self.wanted: Obj | None = None
         self.writing = False
         """One write at a time: of two patches in flight, the older could be the last to arrive."""
@@ -60,6 +63,14 @@ _OURS = frozenset(
     }
 )  # fmt: skip
 _KEPT = ("nominatedNodeName", "resize", "resourceClaimStatuses", "extendedResourceClaimStatus", "allocatedResources", "resources")
+
+
+def _claimed(status: Obj, key: str) -> Any:
+    """A field as far as it is the kubelet's: of the conditions, only those that it owns, in a fixed order."""
+    if key != "conditions":
+        return status.get(key)
+    owned = ({k: v for k, v in c.items() if v is not None} for c in status.get(key) or () if c["type"] in OWNED)
+    return sorted(owned, key=lambda c: str(c["type"]))
 
 
 class StatusManager:
@@ -121,6 +132,22 @@ class StatusManager:
         entry.wanted = status
         self._enqueue(uid)
 
+    def seen(self, pod: Obj) -> None:
+        """The API's object: what somebody else wrote over our report is written anew (needsReconcile)."""
+        uid, status = pod["metadata"]["uid"], pod.get("status") or {}
+        entry = self._entries.get(uid)
+        if entry is None or entry.wanted is not None or entry.writing or entry.api_uid or not entry.reported:
+            return
+        if status.get("phase") in ("Failed", "Succeeded") or int(pod["metadata"].get("resourceVersion") or 0) <= entry.revision:
+            return
+        ours = entry.reported
+        if all(_claimed(status, key) == _claimed(ours, key) for key in _OURS if key not in _KEPT and key in ours):
+            return
+        foreign = [c for c in status.get("conditions") or () if c["type"] not in OWNED]
+        entry.reported = {k: v for k, v in status.items() if k not in _KEPT}
+        entry.wanted = {**ours, "conditions": [*foreign, *_claimed(ours, "conditions")]}
+        self._enqueue(uid)
+
     def _enqueue(self, uid: str) -> None:
         if uid not in self._queued:
             self._queued.add(uid)
@@ -165,9 +192,10 @@ class StatusManager:
         if patch:
             body = {"metadata": {"uid": entry.api_uid or uid}, "status": patch}
             try:
-                await self._client.patch(
+                written = await self._client.patch(
                     "pods", entry.name, body, entry.namespace, type="strategic", subresource="status", field_manager="kubelet"
                 )
+                entry.revision = int((written.get("metadata") or {}).get("resourceVersion") or 0)
             except NotFound:
                 pass
             except StatusError as e:

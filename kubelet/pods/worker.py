@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from kubelet.env import ConfigError
 from kubelet.host import Host
-from kubelet.pods import admit, cgroups, files, plan, spec
+from kubelet.pods import admit, cgroups, files, imagevolumes, plan, spec
 from kubelet.pods import container as making
 from kubelet.pods import status as standing
 from kubelet.pods.conditions import OWNED
@@ -103,6 +103,7 @@ class PodWorker:
         before, self.pod = self.pod, pod
         if pod["metadata"].get("deletionTimestamp"):
             self._end()
+        self._host.statuses.seen(pod)
         # Most changes are our own reports coming back: there is nothing to do about them.
         if _concerns(before) != _concerns(pod):
             self.wake()
@@ -231,7 +232,13 @@ class PodWorker:
             host.event(pod, "Warning", "NetworkNotReady", text)
             await self._unless_ending(host.network_ready.wait())
         await self._unless_ending(host.services_synced.wait())
-        await self._prepare_volumes()
+        try:
+            await self._prepare_volumes()
+        except NotStarted as e:
+            # The image of a volume: its reason shows as that of the containers that wait for it.
+            self._reasons |= {c["name"]: (e.reason, e.message) for c in spec.containers(pod)}
+            await self._report()
+            return max(0.01, (e.retry_at or now + BLOCKED_RETRY) - time.time())
         seen = plan.Observed(self._view(), self._probes.verdict, self._was_started)
         todo = plan.compute(pod, seen)
         await self._act(todo)
@@ -262,10 +269,16 @@ class PodWorker:
         self._retry_at.append(began + limit)
 
     def _check_admission(self) -> None:
-        if self._view() is not None:
-            return
-        refused = admit.refusal(self.pod, self._host.config.allowed_unsafe_sysctls)
-        if refused is not None:
+        holders = self._host.port_holders
+        if self._view() is None and self.uid not in holders:
+            others = [p for uid, p in holders.items() if not spec.terminal(self._host.statuses.get(uid))]
+            refused = admit.refusal(self.pod, self._host.config.allowed_unsafe_sysctls, others)
+        else:
+            refused = None
+        if refused is None:
+            if self.uid not in holders and admit.host_ports(self.pod):
+                holders[self.uid] = self.pod
+        else:
             reason, message = refused
             self._host.event(self.pod, "Warning", reason, message)
             self.evict(reason, f"Pod was rejected: {message}", 0)
@@ -286,6 +299,7 @@ class PodWorker:
             key = (versions, meta.get("labels"), meta.get("annotations"), pod["spec"].get("containers"))
             if self._volumes is not None and key == self._volumes_key and not 0 < self._renew_at <= time.time():
                 return
+            await imagevolumes.prepare(host, self._starter.images, pod, self._unless_ending)
             self._volumes, self._renew_at = await host.volumes.setup(pod, {})
             self._volumes_key = key
         except TimeoutError as e:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 
@@ -355,6 +356,9 @@ class Runtime(Protocol):
 
     async def pull(self, name: str, auths: Sequence[Auth]) -> Image:
         """Pull an image, trying the credentials in turn; raises ImageFailure."""
+
+    async def unpack_image(self, image: str, into: Path) -> None:
+        """Write an image's files into an empty folder; raises RuntimeFailure, OSError."""
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout: float) -> tuple[int, bytes]:
         """Run a command; its exit code and output (both streams, bounded). Raises ExecTimeout."""

@@ -181,9 +181,12 @@ class WebSocketChannels:
         await self._wire.ping()
 
     async def finish(self, status: bytes) -> None:
-        """The status on the error channel, then the close."""
+        """The status on the error channel (before v4: only a failure's text), then the close."""
         with contextlib.suppress(Gone):
-            await self.send("error", status)
+            if self._protocol.startswith(("v4.", "v5.")):
+                await self.send("error", status)
+            elif (found := orjson.loads(status))["status"] != "Success":
+                await self.send("error", found["message"].encode())
         await self._wire.close()
 
 

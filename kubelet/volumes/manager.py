@@ -1,6 +1,6 @@
 """Sets a pod's volumes up under `<root>/pods/<uid>/volumes/<plugin>/<name>`, refreshes their content, tears them down.
 
-Upstream: pkg/kubelet/volumemanager and pkg/volume/*; sorts that need a driver (CSI, NFS, iSCSI, image) are refused with a message.
+Upstream: pkg/kubelet/volumemanager and pkg/volume/*; sorts that need a driver (CSI, NFS, iSCSI) are refused with a message.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ PLUGINS = {
     "configMap": "kubernetes.io~configmap", "secret": "kubernetes.io~secret", "downwardAPI": "kubernetes.io~downward-api",
     "projected": "kubernetes.io~projected", "emptyDir": "kubernetes.io~empty-dir",
 }  # fmt: skip
+IMAGE_PLUGIN = "kubernetes.io~image"
 _PAYLOAD = ("configMap", "secret", "downwardAPI", "projected")
 _TYPE_CHECKS = {
     "Directory": (stat.S_ISDIR, "a directory"), "File": (stat.S_ISREG, "a file"), "Socket": (stat.S_ISSOCK, "a socket"),
@@ -63,6 +64,10 @@ class VolumeManager:
     def pod_dir(self, uid: str) -> Path:
         """Everything of one pod on disk."""
         return self._root / "pods" / uid
+
+    def image_dir(self, uid: str, name: str) -> Path:
+        """Where the files of an image volume lie, once they are unpacked."""
+        return self.pod_dir(uid) / "volumes" / IMAGE_PLUGIN / name
 
     async def setup(self, pod: Obj, ips: Mapping[str, str]) -> tuple[dict[str, Volume], float]:
         """Set up, or bring up to date, all volumes; also when (epoch) to come again for tokens, 0 for never. Raises VolumeError."""
@@ -107,6 +112,10 @@ class VolumeManager:
             return _persistent_path(claim, volume)
         if (source := volume.get("hostPath")) is not None:
             return Volume(_host_path(source["path"], source.get("type") or ""))
+        if "image" in volume:
+            path = self.image_dir(pod["metadata"]["uid"], volume["name"])
+            path.mkdir(parents=True, exist_ok=True)
+            return Volume(path, True)
         kind = next((k for k in PLUGINS if k in volume), "emptyDir" if len(volume) == 1 else "")
         if not kind:
             raise VolumeError(f"no volume plugin matched: {', '.join(sorted(k for k in volume if k != 'name'))}")

@@ -15,6 +15,7 @@ from apiserver.registry.catalog import Served
 from apiserver.registry.store import Registry
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
+from apiserver.rest.streams import reader
 from apiserver.rest.streams.relay import Relay
 from apiserver.rest.streams.target import Target, Targets
 from kubepy.api import errors
@@ -70,7 +71,10 @@ class Connector:
             if target is None:
                 req.send(200, b"", "text/plain")
                 return
-            await self._relay.pass_on(req, target, self._context(target), content_type="text/plain")
+            context = self._context(target)
+            if reader.is_websocket(req.headers) and await self._relay.read_out(req, target, context):
+                return
+            await self._relay.pass_on(req, target, context, content_type="text/plain")
             return
         if sub in _STREAMED:
             target = self._targets.stream(namespace, info.name, sub, req.query)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from apiserver.rest.request import Request
-from apiserver.rest.streams import tunnel
+from apiserver.rest.streams import reader, tunnel
 from apiserver.rest.streams.target import Target
 from kubepy.api import errors
 
@@ -47,9 +47,9 @@ class Relay:
             client = req.exchange.take_over(head)
             await tunnel.join(client, backend)
             return
-        reader, writer = backend
+        received, writer = backend
         try:
-            body = await reader.read(64 * 1024)
+            body = await received.read(64 * 1024)
         finally:
             writer.close()
         req.send(status, _unchunked(head, body), "text/plain; charset=utf-8")
@@ -69,27 +69,8 @@ class Relay:
         Raises ServiceUnavailable (with a prefix) or a plain StatusError when the other server cannot be reached.
         """
         import aiohttp
-        from yarl import URL
 
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None, sock_connect=tunnel.CONNECT_SECONDS)
-            )
-        headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in req.scope["headers"] if k not in _HOP and k not in _PRIVATE]
-        headers += [(k.decode("latin-1"), v.decode("latin-1")) for k, v in extra]
-        if client := req.scope.get("client"):
-            headers.append(("X-Forwarded-For", client[0]))
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        url = URL(f"{'https' if target.tls else 'http'}://{host}:{target.port}{target.path}", encoded=True)
-        body = None if req.method in ("GET", "HEAD", "OPTIONS") and b"content-length" not in req.headers else _body(req)
-        try:
-            answer = await self._session.request(
-                req.method, url, headers=headers, data=body, ssl=context or False, allow_redirects=False
-            )
-        except aiohttp.ClientError as e:
-            if prefix:
-                raise errors.ServiceUnavailable(f"error trying to reach service: {e}") from None
-            raise errors.StatusError(f'Get "{url}": {e}', reason="") from None
+        answer = await self._ask(req, target, context, prefix, extra)
         exchange = req.exchange
         lines = []
         for name, value in answer.headers.items():
@@ -119,6 +100,44 @@ class Relay:
             exchange.on_gone = None
             answer.close()
         exchange.end()
+
+    async def read_out(self, req: Request, target: Target, context: ssl.SSLContext | None) -> bool:
+        """Turn the request into a WebSocket and send the answer over it; False when the client asks for protocols unknown here."""
+        accepted = reader.accept(req.headers)
+        if accepted is None:
+            return False
+        head, text = accepted
+        answer = await self._ask(req, target, context, "", ())
+        try:
+            await reader.copy(answer.content.iter_any(), *req.exchange.take_over(head), text)
+        finally:
+            answer.close()
+        return True
+
+    async def _ask(self, req: Request, target: Target, context: ssl.SSLContext | None, prefix: str, extra: Sequence[Header]) -> Any:
+        import aiohttp
+        from yarl import URL
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None, sock_connect=tunnel.CONNECT_SECONDS)
+            )
+        headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in req.scope["headers"] if k not in _HOP and k not in _PRIVATE]
+        headers += [(k.decode("latin-1"), v.decode("latin-1")) for k, v in extra]
+        if client := req.scope.get("client"):
+            headers.append(("X-Forwarded-For", client[0]))
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        url = URL(f"{'https' if target.tls else 'http'}://{host}:{target.port}{target.path}", encoded=True)
+        if length := req.headers.get(b"content-length"):
+            # With its length known the body is not sent in chunks, which small servers cannot read.
+            headers.append(("Content-Length", length.decode("latin-1")))
+        body = None if req.method in ("GET", "HEAD", "OPTIONS") and b"content-length" not in req.headers else _body(req)
+        try:
+            return await self._session.request(req.method, url, headers=headers, data=body, ssl=context or False, allow_redirects=False)
+        except aiohttp.ClientError as e:
+            if prefix:
+                raise errors.ServiceUnavailable(f"error trying to reach service: {e}") from None
+            raise errors.StatusError(f'Get "{url}": {e}', reason="") from None
 
 
 async def _body(req: Request) -> AsyncIterator[bytes]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from kubelet.runtime.docker import config, naming, network, streams, wire
+from kubelet.runtime.docker import config, naming, network, streams, unpack, wire
 from kubelet.runtime.docker.engine import Engine, whole
 from kubelet.runtime.docker.events import EventStream
 from kubelet.runtime.docker.images import Images
@@ -336,6 +336,15 @@ class DockerRuntime:
         self._picture.resized(container_id, resources)
 
     # -- images -----------------------------------------------------------------------------------------------------------------
+
+    async def unpack_image(self, image: str, into: Path) -> None:
+        """By way of a container that never runs."""
+        body = {"Image": image, "Cmd": ["-"], "Labels": {naming.CLUSTER: self._cluster}, "HostConfig": {"NetworkMode": "none"}}
+        made = await self._engine.call(self._engine.api.create_container_from_config, body)
+        try:
+            await self._engine.call(unpack.export, self._engine.api, made["Id"], into)
+        finally:
+            await self._remove(made["Id"])
 
     async def image(self, name: str) -> Image | None:
         """Local only."""

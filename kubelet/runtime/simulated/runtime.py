@@ -11,6 +11,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from kubelet.runtime.interface import (
     Auth,
@@ -193,6 +194,9 @@ class SimulatedRuntime:
         self._get(container_id).resources = replace(resources)
 
     # -- images -----------------------------------------------------------------------------------------------------------------
+
+    async def unpack_image(self, image: str, into: Path) -> None:
+        """Images are empty."""
 
     async def image(self, name: str) -> Image | None:
         """Every image is there."""
