@@ -38,7 +38,7 @@ def server(tmp_path: Path) -> Iterator[ApiServer]:
         etcd.close()
 
 
-def _until(condition: object, seconds: float = 15.0) -> None:
+def _until(condition: object, seconds: float = 60.0) -> None:
     assert callable(condition)
     deadline = time.monotonic() + seconds
     while not condition():
