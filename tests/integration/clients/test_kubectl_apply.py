@@ -63,6 +63,8 @@ def test_patches_of_all_types(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=WEB)
     side = '{"spec":{"template":{"spec":{"containers":[{"name":"side","image":"example/side:1"}]}}}}'
     assert kubectl("patch", "deploy", "web", "-p", side) == "deployment.apps/web patched\n"
+    # Nothing changes once the controllers have seen it all.
+    kubectl("rollout", "status", "deployment/web", "--timeout=30s")
     assert kubectl("patch", "deploy", "web", "-p", side) == "deployment.apps/web patched (no change)\n"
     assert kubectl("get", "deploy", "web", "-o", "jsonpath={.spec.template.spec.containers[*].name}") == "side web"
     gone = side.replace('"image":"example/side:1"', '"$patch":"delete"')
