@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from controllers import table
+from controllers import concurrency, table
 from controllers.context import Context, Options
 from controllers.credentials import Accounts
 from kubepy.client import Client
@@ -43,14 +43,25 @@ def parser() -> argparse.ArgumentParser:
         ("legacy-service-account-token-clean-up-period", duration),
     ):  # fmt: skip
         out.add_argument(f"--{flag}", type=kind, default=getattr(defaults, flag.replace("-", "_")), help=" ")
+    for flag in concurrency.FLAGS:
+        out.add_argument(f"--{flag}", type=_positive, metavar="N", help="objects worked on at once")
     return out
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be greater than 0")
+    return number
 
 
 def options(args: argparse.Namespace) -> Options:
     """The controllers' part of the flags."""
+    chosen = {flag: getattr(args, flag.replace("-", "_")) for flag in concurrency.FLAGS}
     values = {name: getattr(args, name) for name in Options.__dataclass_fields__ if hasattr(args, name)}
     for name in ("cluster_cidr", "service_cluster_ip_range"):
         values[name] = tuple(part for part in values[name].split(",") if part)
+    values["concurrency"] = {name: chosen[flag] for flag, names in concurrency.FLAGS.items() if chosen[flag] for name in names}
     return Options(**values)
 
 

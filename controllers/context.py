@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ class Options:
     resource_quota_sync_period: float = 300.0
     legacy_service_account_token_clean_up_period: float = 365 * 24 * 3600.0
     local_path_root: Path | None = None
+    concurrency: Mapping[str, int] = field(default_factory=dict)
+    """Loop's name → workers, where a flag says other than the controller."""
 
 
 @dataclass
@@ -73,5 +76,5 @@ class Context:
         return self.manager.recorder.named(component)
 
     def controller(self, name: str, reconcile: Reconcile, workers: int = 5) -> Controller:
-        """Make and register a controller."""
-        return self.manager.controller(name, reconcile, workers)
+        """Make and register a controller, with so many workers unless a flag says otherwise."""
+        return self.manager.controller(name, reconcile, self.options.concurrency.get(name, workers))

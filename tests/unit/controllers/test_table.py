@@ -1,9 +1,17 @@
 """--controllers, and that every entry of the table can be loaded."""
 
-import pytest
+from pathlib import Path
 
-from controllers import table
-from controllers.__main__ import options, parser
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from controllers import concurrency, table
+from controllers.__main__ import build, options, parser
+from controllers.context import Options
+from kubepy.client import Client, Config
+from kubepy.runtime import Controller, Manager
+from kubepy.runtime.controller import Reconcile
 
 
 def test_selection() -> None:
@@ -30,3 +38,29 @@ def test_flags() -> None:
         parser().parse_args(["--cluster-cidr", "10.0.0.0/8,fd00::/48", "--node-cidr-mask-size=20", "--node-monitor-grace-period", "1m"])
     )
     assert (found.cluster_cidr, found.node_cidr_mask_size, found.node_monitor_grace_period) == (("10.0.0.0/8", "fd00::/48"), 20, 60)
+
+
+def test_concurrency() -> None:
+    assert options(parser().parse_args([])).concurrency == {}
+    found = options(parser().parse_args(["--concurrent-gc-syncs=3", "--concurrent-job-syncs", "7"]))
+    assert found.concurrency == {"garbage-collector": 3, "garbage-collector-orphans": 3, "job": 7}
+    with pytest.raises(SystemExit):
+        parser().parse_args(["--concurrent-job-syncs=0"])
+
+
+class _Recording(Manager):
+    def controller(self, name: str, reconcile: Reconcile, workers: int = 5) -> Controller:
+        self.recorded = {**getattr(self, "recorded", {}), name: workers}
+        return super().controller(name, reconcile, workers)
+
+
+async def test_concurrency_names_registered_loops(tmp_path: Path) -> None:
+    key = tmp_path / "sa.key"
+    made = ec.generate_private_key(ec.SECP256R1())
+    key.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    wanted = {name: 99 for names in concurrency.FLAGS.values() for name in names}
+    chosen = Options(concurrency=wanted, service_account_private_key_file=key)
+    async with Client(Config(server="http://127.0.0.1:1")) as client:
+        manager = _Recording(client)
+        build(client, manager, table.selected(["*"]), chosen)
+    assert {name for name, workers in manager.recorded.items() if workers == 99} == wanted.keys()
