@@ -113,9 +113,11 @@ def updated_on(ds: Obj, mine: Sequence[Obj], revision: str) -> tuple[Obj | None,
 
 def roll(ds: Obj, nodes: Sequence[Obj], by_node: ByNode, revision: str, now: float) -> Steps:
     """The next steps of a rolling update."""
-    desired = sum(should_run(ds, node)[0] for node in nodes)
-    surge, unavailable = limits(ds, desired)
+    wanted = [meta.name(node) for node in nodes if should_run(ds, node)[0]]
+    surge, unavailable = limits(ds, len(wanted))
     if surge == 0:
+        # Where a pod has just gone, none is available either.
+        unavailable -= sum(name not in by_node for name in wanted)
         return _replace(ds, by_node, revision, unavailable, now)
     return _surge(ds, nodes, by_node, revision, surge, unavailable, now)
 

@@ -103,6 +103,8 @@ class _DaemonSets:
             wait, failure = await self._act(key, ds, revision, members)
             if failure is None and self._expected.satisfied(key):
                 if ds["spec"].get("updateStrategy", {}).get("type") == "RollingUpdate":
+                    # Upkeep may have taken a while: pods it made are here by now, and are not available yet.
+                    members = await self._members(ds, selector)
                     steps = rollout.roll(ds, self._nodes.cache.list(), _by_node(members), revision, self._clock.time())
                     failure = await self._carry_out(key, ds, revision, steps)
                 await self._truncate(ds, members, old)
