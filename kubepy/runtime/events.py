@@ -19,6 +19,8 @@ Obj = dict[str, Any]
 MAX_QUEUED = 1000
 MAX_TRIES = 12
 RETRY_SECONDS = 10.0
+TELL_SECONDS = 60.0
+"""Least time between two lines of the log that tell how many events were dropped."""
 
 
 class EventRecorder:
@@ -78,16 +80,27 @@ class _Writer:
     def __init__(self, client: Client, clock: Clock) -> None:
         self._client, self._clock = client, clock
         self._correlator = Correlator(clock)
-        self._queue: deque[Obj] = deque()
+        self._queue: deque[tuple[Obj, bool]] = deque()
+        self._dropped, self._told = 0, float("-inf")
         self._task: asyncio.Task[None] | None = None
 
     def put(self, event: Obj) -> None:
-        if len(self._queue) >= MAX_QUEUED:
-            log.error("unable to record event: too many queued events, dropped %s", event["reason"])
+        # Correlated before it is queued: what the spam filter drops takes no place from others.
+        decided = self._correlator.correlate(event)
+        if decided is None:
             return
-        self._queue.append(event)
+        if len(self._queue) >= MAX_QUEUED:
+            self._drop()
+            return
+        self._queue.append(decided)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._drain(), name="events")
+
+    def _drop(self) -> None:
+        self._dropped += 1
+        if self._clock.monotonic() - self._told >= TELL_SECONDS:
+            log.warning("too many queued events: %d dropped", self._dropped)
+            self._dropped, self._told = 0, self._clock.monotonic()
 
     async def flush(self) -> None:
         if self._task is not None:
@@ -101,9 +114,7 @@ class _Writer:
 
     async def _drain(self) -> None:
         while self._queue:
-            decided = self._correlator.correlate(self._queue.popleft())
-            if decided is not None:
-                await self._send(*decided)
+            await self._send(*self._queue.popleft())
 
     async def _send(self, event: Obj, update: bool) -> None:
         for attempt in range(MAX_TRIES):
