@@ -128,10 +128,11 @@ class Relay:
             headers.append(("X-Forwarded-For", client[0]))
         host = f"[{target.host}]" if ":" in target.host else target.host
         url = URL(f"{'https' if target.tls else 'http'}://{host}:{target.port}{target.path}", encoded=True)
-        if length := req.headers.get(b"content-length"):
+        length = req.headers.get(b"content-length")
+        if length:
             # With its length known the body is not sent in chunks, which small servers cannot read.
             headers.append(("Content-Length", length.decode("latin-1")))
-        body = None if req.method in ("GET", "HEAD", "OPTIONS") and b"content-length" not in req.headers else _body(req)
+        body = _body(req) if length or b"transfer-encoding" in req.headers else None
         try:
             return await self._session.request(req.method, url, headers=headers, data=body, ssl=context or False, allow_redirects=False)
         except aiohttp.ClientError as e:
