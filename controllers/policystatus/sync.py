@@ -49,9 +49,10 @@ def start(ctx: Context) -> None:
 
 
 async def _check(client: Client, resources: ResourceMap, policy: Obj) -> list[Obj]:
-    kinds = typecheck.kinds_to_check(policy, (await resources.current()).resources)
-    if not kinds and (policy["spec"].get("matchConstraints") or {}).get("resourceRules"):
-        kinds = typecheck.kinds_to_check(policy, (await resources.current(fresh=True)).resources)
+    served = (await resources.current()).resources
+    if typecheck.names_unknown(policy, served):
+        served = (await resources.current(fresh=True)).resources
+    kinds = typecheck.kinds_to_check(policy, served)
     params = typecheck.param_kind(policy)
     types = await _types(client, (*kinds, *((params,) if params else ())))
     return typecheck.check(policy, [(kind, types[kind]) for kind in kinds if kind in types], types.get(params) if params else None)

@@ -6,6 +6,7 @@ Pure. Warnings never change what a policy does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from controllers.policystatus.schemas import GroupVersionKind
@@ -25,21 +26,34 @@ def kinds_to_check(policy: Obj, resources: Iterable[Resource]) -> list[GroupVers
     """The kinds that the policy's rules name in full, sorted; rules with wildcards and subresources name none."""
     served = list(resources)
     found: set[GroupVersionKind] = set()
-    for rule in (policy["spec"].get("matchConstraints") or {}).get("resourceRules") or ():
-        groups, versions = rule.get("apiGroups") or (), rule.get("apiVersions") or ()
-        if any("*" in part for part in (*groups, *versions)):
-            continue
-        plurals = sorted(r for r in rule.get("resources") or () if "*" not in r and "/" not in r)
+    for rule in _rules(policy):
         count = 0
-        for group in sorted(groups):
-            for version in sorted(versions):
-                for plural in plurals:
-                    for kind in _kinds(served, group, version, plural):
-                        found.add(kind)
-                        count += 1
-                        if count == MAX_TYPES:
-                            return sorted(found)
+        for group, version, plural in _named(rule):
+            for kind in _kinds(served, group, version, plural):
+                found.add(kind)
+                count += 1
+                if count == MAX_TYPES:
+                    return sorted(found)
     return sorted(found)
+
+
+def names_unknown(policy: Obj, resources: Iterable[Resource]) -> bool:
+    """Whether a rule names a resource that is not among these: it may be new."""
+    served = list(resources)
+    return any(not _kinds(served, *name) for rule in _rules(policy) for name in _named(rule))
+
+
+def _rules(policy: Obj) -> Sequence[Obj]:
+    return (policy["spec"].get("matchConstraints") or {}).get("resourceRules") or ()
+
+
+def _named(rule: Obj) -> list[tuple[str, str, str]]:
+    """(group, version, plural) of what a rule names, in upstream's order."""
+    groups, versions = rule.get("apiGroups") or (), rule.get("apiVersions") or ()
+    if any("*" in part for part in (*groups, *versions)):
+        return []
+    plurals = sorted(r for r in rule.get("resources") or () if "*" not in r and "/" not in r)
+    return list(product(sorted(groups), sorted(versions), plurals))
 
 
 def _kinds(served: Sequence[Resource], group: str, version: str, plural: str) -> list[GroupVersionKind]:

@@ -41,6 +41,14 @@ def test_kinds(rules: list[Obj], expected: list[Any]) -> None:
     assert typecheck.kinds_to_check(policy(*rules), kinds.RESOURCES) == expected
 
 
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [([rule("apps", "v1", "deployments", "boxes")], True), ([rule("apps", "v1", "deployments", "*")], False), ([], False)],
+)
+def test_names_that_may_be_new(rules: list[Obj], expected: bool) -> None:
+    assert typecheck.names_unknown(policy(*rules), kinds.RESOURCES) is expected
+
+
 def test_kinds_are_limited() -> None:
     plurals = [r.plural for r in kinds.RESOURCES if r.group == "" and r.version == "v1"]
     assert len(typecheck.kinds_to_check(policy(rule("", "v1", *plurals)), kinds.RESOURCES)) <= typecheck.MAX_TYPES
