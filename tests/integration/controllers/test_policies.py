@@ -37,6 +37,26 @@ async def test_a_policy_for_a_built_in_kind(client: Client) -> None:
     await client.delete(POLICIES, "t-built-in")
 
 
+async def test_a_right_policy_has_been_checked(client: Client) -> None:
+    await client.create(POLICIES, policy("t-right", "apps", "v1", "deployments", "object.spec.replicas > 1"))
+    found = await until(client, POLICIES, "t-right", None, checked)
+    # Present and empty: that is how clients know that there is nothing to say.
+    assert found["status"] == {"observedGeneration": 1, "typeChecking": {}}
+    await client.delete(POLICIES, "t-right")
+
+
+async def test_confused_types_in_a_message(client: Client) -> None:
+    made = policy("t-confused", "apps", "v1", "deployments", "object.spec.replicas > '1'")
+    made["spec"]["validations"][0]["messageExpression"] = "'wants replicas > 1, got ' + object.spec.replicas"
+    await client.create(POLICIES, made)
+    found = await until(client, POLICIES, "t-confused", None, checked)
+    warnings = {w["fieldRef"]: w["warning"] for w in found["status"]["typeChecking"]["expressionWarnings"]}
+    assert list(warnings) == ["spec.validations[0].expression", "spec.validations[0].messageExpression"]
+    assert "found no matching overload for '_>_' applied to '(int, string)'" in warnings["spec.validations[0].expression"]
+    assert "found no matching overload for '_+_' applied to '(string, int)'" in warnings["spec.validations[0].messageExpression"]
+    await client.delete(POLICIES, "t-confused")
+
+
 async def test_a_policy_for_a_custom_kind(client: Client) -> None:
     schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}}
     crd = {
