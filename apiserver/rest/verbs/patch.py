@@ -22,7 +22,7 @@ from kubepy.api.patch import json as json_patch
 from kubepy.api.patch.errors import go_print
 from kubepy.api.patch.merge import apply_merge_patch
 from kubepy.api.patch.strategic import apply_strategic_patch
-from kubepy.api.schema import DecodeError, Node
+from kubepy.api.schema import DecodeError, Node, TypeMismatch
 
 JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
@@ -170,7 +170,8 @@ def _decoded(req: Request, served: Served, patched: Obj, strategic: bytes | None
     try:
         decoded = served.decoder.decode(patched)
     except DecodeError as e:
-        raise _refused(show(), str(e)) from None
+        text = e.converting if strategic is not None and isinstance(e, TypeMismatch) else str(e)
+        raise _refused(show(), text) from None
     complaints = [f'unknown field "{p}"' for p in decoded.unknown]
     if complaints and ctx.field_validation != "Ignore":
         if ctx.field_validation == "Strict":

@@ -98,7 +98,7 @@ def _scalar(kind: type, go_type: str) -> Convert:
             return value
         if value is None:
             return OMIT
-        raise TypeMismatch(describe(value), go_type)
+        raise TypeMismatch(describe(value), go_type, "string" if kind is str else "bool")
 
     return convert
 
@@ -240,7 +240,7 @@ def _string_list(go_type: str, item_type: str, empty: Any) -> Convert:
         for x in value:
             if type(x) is not str:
                 if x is not None:
-                    raise TypeMismatch(describe(x), item_type)
+                    raise TypeMismatch(describe(x), item_type, "string")
                 return ["" if y is None else _checked(y, item_type) for y in value]
         return value.copy()
 
@@ -250,7 +250,7 @@ def _string_list(go_type: str, item_type: str, empty: Any) -> Convert:
 def _checked(value: Any, go_type: str) -> str:
     if type(value) is str:
         return value
-    raise TypeMismatch(describe(value), go_type)
+    raise TypeMismatch(describe(value), go_type, "string")
 
 
 def _map(node: Node) -> Convert:
@@ -274,7 +274,7 @@ def _map(node: Node) -> Convert:
             for x in value.values():
                 if type(x) is not str:
                     if x is not None:
-                        raise TypeMismatch(describe(x), item_type)
+                        raise TypeMismatch(describe(x), item_type, "string")
                     return {k: "" if y is None else _checked(y, item_type) for k, y in value.items()}
             return value.copy()
         out = {}

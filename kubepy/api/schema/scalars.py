@@ -15,10 +15,11 @@ class DecodeError(ValueError):
 class TypeMismatch(DecodeError):
     """A JSON value of the wrong type. Levels of the decoder add where it happened while it passes through them."""
 
-    def __init__(self, value: str, go_type: str) -> None:
+    def __init__(self, value: str, go_type: str, kind: str = "") -> None:
         super().__init__(value, go_type)
         self.value = value
         self.go_type = go_type
+        self._kind = kind
         self.path: list[str] = []
         self.struct = ""
 
@@ -26,6 +27,23 @@ class TypeMismatch(DecodeError):
         """Note that the value lies in `field` of a Go struct; innermost first."""
         self.struct = self.struct or struct
         self.path.append(field)
+
+    @property
+    def converting(self) -> str:
+        """The message where a value, not JSON, is converted: strategic merge patches (apimachinery pkg/runtime/converter.go).
+
+        A number whose digits are not told is taken for an integer.
+        """
+        kind = self._kind or ("slice" if self.go_type.startswith("[]") else "map" if self.go_type.startswith("map[") else self.go_type)
+        word, _, digits = self.value.partition(" ")
+        given = {"object": "map", "array": "slice", "number": "float64" if set(digits) & set(".eE") else "int64"}.get(word, word)
+        if kind in ("slice", "map"):
+            return f"cannot restore {kind} from {given}"
+        if kind.startswith("v1."):
+            return f"cannot restore struct from: {given}"
+        if (given == "int64" and kind == "string") or (given == "float64" and kind.startswith("int")):
+            return f"cannot convert {given} to {self.go_type}"
+        return f"unrecognized type: {kind}"
 
     def __str__(self) -> str:
         if not self.path:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubepy.api.schema.scalars import DecodeError, base64_text, micro_time_text, time_text
+from kubepy.api.schema.scalars import DecodeError, TypeMismatch, base64_text, micro_time_text, time_text
 
 LAYOUT = "2006-01-02T15:04:05Z07:00"
 
@@ -61,3 +61,20 @@ def test_bad_base64(text: str, at: int) -> None:
 def test_base64_is_kept(data: bytes) -> None:
     text = base64.b64encode(data).decode()
     assert base64_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("mismatch", "text"),
+    [
+        (TypeMismatch("string", "int32"), "unrecognized type: int32"),
+        (TypeMismatch("number", "bool", "bool"), "unrecognized type: bool"),
+        (TypeMismatch("number", "string", "string"), "cannot convert int64 to string"),
+        (TypeMismatch("number 1.5", "int32"), "cannot convert float64 to int32"),
+        (TypeMismatch("bool", "v1.PullPolicy", "string"), "unrecognized type: string"),
+        (TypeMismatch("object", "[]v1.Container"), "cannot restore slice from map"),
+        (TypeMismatch("array", "map[string]string"), "cannot restore map from slice"),
+        (TypeMismatch("string", "v1.PodSpec"), "cannot restore struct from: string"),
+    ],
+)
+def test_converted_values_have_messages_of_their_own(mismatch: TypeMismatch, text: str) -> None:
+    assert mismatch.converting == text
