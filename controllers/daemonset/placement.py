@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controllers.common.podcontrol import pod_from_template
-from kubepy.api.taints import tolerates
 from kubepy.api import meta
+from kubepy.api.taints import tolerates
 
 Obj = dict[str, Any]
 
