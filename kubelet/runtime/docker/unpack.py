@@ -34,5 +34,5 @@ def export(api: Any, container: str, into: Path) -> None:
         # The archive comes from the engine, which resolves names inside the image's own root.
         archive.extraction_filter = lambda member, path: member
         for member in archive:
-            if member.name.lstrip("./") not in _ENGINES_OWN and not member.isdev():
+            if member.name.removeprefix("./") not in _ENGINES_OWN and not member.isdev():
                 archive.extract(member, into, numeric_owner=True)
