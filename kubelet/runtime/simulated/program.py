@@ -10,7 +10,7 @@ SHELLS = {"sh", "bash", "ash", "dash"}
 
 
 def ending(command: Sequence[str] | None, args: Sequence[str] | None) -> tuple[float, int] | None:
-    """(seconds until it ends, exit code) of `true`, `false`, `sleep N`, and of `sh -c` of these and `exit N` in a row; else None."""
+    """(seconds until it ends, exit code) of `true`, `false`, `echo`, `date`, `printf`, `sleep N`, and of `sh -c` of these and `exit N` in a row; else None."""
     words = [*(command or ()), *(args or ())]
     if not words:
         return None
@@ -21,7 +21,7 @@ def ending(command: Sequence[str] | None, args: Sequence[str] | None) -> tuple[f
 
 
 def _simple(name: str, operands: Sequence[str]) -> tuple[float, int] | None:
-    if name == "true":
+    if name in ("true", "echo", "date", "printf"):
         return 0.0, 0
     if name == "false":
         return 0.0, 1
@@ -38,7 +38,7 @@ def _script(text: str) -> tuple[float, int] | None:
                 words = shlex.split(part)
             except ValueError:
                 return None
-            if not words or words[0] == "echo":
+            if not words:
                 continue
             if words[0] == "exit" and len(words) == 2 and words[1].isdigit():
                 return total, int(words[1]) & 255
