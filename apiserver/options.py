@@ -209,7 +209,7 @@ def parser() -> argparse.ArgumentParser:
     add("anonymous-auth", _truth, "BOOL", "requests without credentials are those of system:anonymous")
     add("client-ca-file", Path, "FILE", "CAs of client certificates; default: DATA_DIR/pki/ca.crt")
     add("requestheader-client-ca-file", Path, "FILE", "CA of aggregating proxies; default: DATA_DIR/pki/front-proxy-ca.crt")
-    add("token-auth-file", Path, "FILE", "static tokens: lines of token,user,uid[,\"group1,group2\"]")
+    add("token-auth-file", Path, "FILE", 'static tokens: lines of token,user,uid[,"group1,group2"]')
     add("enable-bootstrap-token-auth", _truth, "BOOL", "accept tokens of bootstrap.kubernetes.io/token secrets")
     add("service-account-issuer", _listed, "URLS", "issuer of service-account tokens; further ones are accepted as well")
     add("service-account-key-file", _paths, "FILES", "public keys that verify service-account tokens; default: DATA_DIR/pki/sa.pub")

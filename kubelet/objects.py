@@ -48,9 +48,7 @@ class ObjectSource:
 
     def _watch(self, ref: Ref) -> Informer:
         plural, namespace, name = ref
-        informer = Informer(
-            self._client, kinds.resource(plural), self._clock, namespace=namespace, field_selector=f"metadata.name={name}"
-        )
+        informer = Informer(self._client, kinds.resource(plural), self._clock, namespace=namespace, field_selector=f"metadata.name={name}")
 
         def told(kind: str, old: Obj | None, new: Obj) -> None:
             for uid in tuple(self._users.get(ref, ())):

@@ -145,9 +145,7 @@ def check_kind(obj: Obj, kind: str, api_version: str, catalog: Catalog) -> None:
         text = f'no kind "{given_kind}" is registered for version "{given_version}" in scheme "{_SCHEME}"'
         raise errors.BadRequest(f'{given_kind} in version "{version}" cannot be handled as a {kind}: {text}')
     if given_version != api_version and (given_kind == kind or known is None):
-        raise errors.BadRequest(
-            f"the API version in the data ({given_version}) does not match the expected API version ({api_version})"
-        )
+        raise errors.BadRequest(f"the API version in the data ({given_version}) does not match the expected API version ({api_version})")
     want = want_group.split(".")[0]
     text = f"converting ({version}.{given_kind}) to ({want or 'core'}.{kind}): unknown conversion"
     raise errors.BadRequest(f'{given_kind} in version "{version}" cannot be handled as a {kind}: {text}')

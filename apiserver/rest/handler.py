@@ -123,9 +123,7 @@ class Handler:
         """Authentication, impersonation, authorization. Raises Unauthorized, Forbidden."""
         api = self._api
         headers = req.headers
-        user = requester = api.authenticator.authenticate(
-            headers, req.scope["extensions"]["tls"]["client_cert"], req.scope["headers"]
-        )
+        user = requester = api.authenticator.authenticate(headers, req.scope["extensions"]["tls"]["client_cert"], req.scope["headers"])
         if b"impersonate-user" in headers or b"impersonate-group" in headers or b"impersonate-uid" in headers:
             user = impersonate(user, req.scope["headers"], api.authorizer, req.info)
         agent = headers.get(b"user-agent", b"").decode("latin-1")

@@ -75,9 +75,7 @@ def columns(served: Served) -> list[Obj]:
         from kubepy.api.tables import columns_for
 
         found = columns_for(served.resource)
-    return [
-        {"name": c.name, "type": c.type, "format": c.format, "description": c.description, "priority": c.priority} for c in found
-    ]
+    return [{"name": c.name, "type": c.type, "format": c.format, "description": c.description, "priority": c.priority} for c in found]
 
 
 def rows(served: Served, objs: Sequence[Obj], include: str, version: str) -> list[Obj]:

@@ -52,7 +52,6 @@ def swapped(taints: Sequence[Obj], add: Sequence[Obj], remove: Sequence[Obj]) ->
     return out + list(add)
 
 
-
 def tolerated_for(taints: Iterable[Obj], tolerations: Sequence[Obj]) -> float | None:
     """Seconds for which all NoExecute taints are tolerated: 0 when one is not, None for ever (GetMinTolerationTime)."""
     used = []

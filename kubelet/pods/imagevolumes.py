@@ -39,4 +39,3 @@ async def _unpack(host: Host, image: str, path: Path, name: str) -> None:
     except (RuntimeFailure, OSError) as e:
         raise VolumeError(f'MountVolume.SetUp failed for volume "{name}" : failed to unpack image: {e}') from e
     fresh.rename(path)
-

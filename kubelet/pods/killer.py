@@ -112,9 +112,7 @@ async def kill_all(host: Host, pod: Obj, deadline: Deadline, pod_ip: str, why: C
         for made in [c for c in containers if c.state is State.CREATED]:
             await host.runtime.remove_container(made.id)
         running = [c for c in containers if c.state is State.RUNNING]
-        results = await asyncio.gather(
-            *(kill_container(host, pod, c, why(c), deadline, pod_ip) for c in running), return_exceptions=True
-        )
+        results = await asyncio.gather(*(kill_container(host, pod, c, why(c), deadline, pod_ip) for c in running), return_exceptions=True)
         problems.extend(r for r in results if isinstance(r, BaseException))
 
     await end([c for c in _present(host, uid) if c.name not in order])

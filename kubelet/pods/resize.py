@@ -57,9 +57,7 @@ class Resizer:
                 self._host.event(pod, "Warning", "ResizeError", problem, container["name"])
             else:
                 self._host.event(pod, "Normal", "ResizeCompleted", "Pod resize completed")
-        self.conditions = (
-            ({"type": "PodResizeInProgress", "status": "True", "reason": "Error", "message": problem},) if problem else ()
-        )
+        self.conditions = ({"type": "PodResizeInProgress", "status": "True", "reason": "Error", "message": problem},) if problem else ()
 
     def show(self, pod: Obj, view: PodView | None, status: Obj) -> None:
         """While a resize is under way, the status shows the resources that hold, not those that are wished for."""

@@ -156,7 +156,7 @@ class VolumeManager:
             raise VolumeError(_failed(volume, f'persistentvolumeclaim "{name}" not found'))
         bound = claim["spec"].get("volumeName")
         if not bound or (claim.get("status") or {}).get("phase") != "Bound":
-            raise VolumeError(_failed(volume, f'PVC {meta["namespace"]}/{name} is not bound'))
+            raise VolumeError(_failed(volume, f"PVC {meta['namespace']}/{name} is not bound"))
         found = await self._objects.fetch("persistentvolumes", bound, None)
         if found is None:
             raise VolumeError(_failed(volume, f'persistentvolume "{bound}" not found'))

@@ -64,9 +64,7 @@ def status_of_exit(code: int) -> bytes:
         return orjson.dumps({"metadata": {}, "status": "Success"})
     text = f"command terminated with non-zero exit code: exit status {code}"
     cause = {"reason": "ExitCode", "message": str(code)}
-    return orjson.dumps(
-        {"metadata": {}, "status": "Failure", "message": text, "reason": "NonZeroExitCode", "details": {"causes": [cause]}}
-    )
+    return orjson.dumps({"metadata": {}, "status": "Failure", "message": text, "reason": "NonZeroExitCode", "details": {"causes": [cause]}})
 
 
 def status_of_error(text: str) -> bytes:

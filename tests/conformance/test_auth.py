@@ -27,7 +27,9 @@ def test_tokens_are_reviewed(plane: Plane, ns: str) -> None:
 def test_oidc_discovery(plane: Plane, ns: str) -> None:
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": ["oidc-discovery-test"]}}
     token = plane.create("serviceaccounts", request, ns, name="default", sub="token")["status"]["token"]
-    with plane.anonymous(plane.create("serviceaccounts", {**request, "spec": {}}, ns, name="default", sub="token")["status"]["token"]) as http:
+    with plane.anonymous(
+        plane.create("serviceaccounts", {**request, "spec": {}}, ns, name="default", sub="token")["status"]["token"]
+    ) as http:
         document = http.get("/.well-known/openid-configuration").raise_for_status().json()
         keys = http.get(httpx.URL(document["jwks_uri"]).path).raise_for_status()
         assert keys.headers["content-type"].startswith("application/jwk-set+json")
@@ -84,7 +86,9 @@ def test_csr_operations(plane: Plane) -> None:
     now["status"] = {"conditions": [{"type": "Approved", "status": "True", "reason": "E2E", "message": "m"}]}
     assert condition(plane.update(what, now, "approval"), "Approved") == "True"
     status = {"status": {"certificate": base64.b64encode(plane.ca.encode()).decode()}}
-    assert plane.patch(what, name, {"metadata": {"annotations": {"patchedstatus": "true"}}, **status}, sub="status")["status"]["certificate"]
+    assert plane.patch(what, name, {"metadata": {"annotations": {"patchedstatus": "true"}}, **status}, sub="status")["status"][
+        "certificate"
+    ]
     now = plane.get(what, name, sub="status")
     now["status"]["conditions"].append({"type": "StatusUpdate", "status": "True", "reason": "E2E", "message": "Set from an e2e test"})
     assert len(plane.update(what, now, "status")["status"]["conditions"]) == 2

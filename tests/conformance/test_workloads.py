@@ -168,7 +168,7 @@ def images(plane: Plane, ns: str) -> dict[str, str]:
 
 def updated(plane: Plane, ns: str, count: int) -> Obj:
     return plane.until(
-        STATEFUL, "ss", ns, lambda o: o["status"].get("updatedReplicas") == count and o["status"].get("readyReplicas") == o["spec"]["replicas"]
+        STATEFUL, "ss", ns, lambda o: [o["status"].get(k) for k in ("updatedReplicas", "readyReplicas")] == [count, o["spec"]["replicas"]]
     )  # fmt: skip
 
 
@@ -336,12 +336,14 @@ def test_daemon_set_rolls_out_and_back_without_restarts(plane: Plane, ns: str) -
     assert sorted(r["revision"] for r in revisions) == [1, 2]
     # a rollout that gets stuck is rolled back: pods that still run the old image are left alone
     plane.patch(DAEMONS, "ds", {"spec": {"template": {"spec": {"containers": [
-        {"name": "c", "image": "stuck", "resources": {"requests": {"cpu": "1000"}}}]}}}}, ns, kind="strategic-merge-patch+json")  # fmt: skip
+        {"name": "c", "image": "stuck", "resources": {"requests": {"cpu": "1000"}}}]}}}}, ns,
+                kind="strategic-merge-patch+json")  # fmt: skip
     plane.until_list("pods", ns, lambda found: any(p["spec"]["containers"][0]["image"] == "stuck" for p in found))
     kept = {p["metadata"]["uid"] for p in running(plane.list("pods", ns))}
     assert len(kept) == 2
     plane.patch(DAEMONS, "ds", [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "new"},
-                                {"op": "remove", "path": "/spec/template/spec/containers/0/resources"}], ns, kind="json-patch+json")  # fmt: skip
+                                {"op": "remove", "path": "/spec/template/spec/containers/0/resources"}],
+                ns, kind="json-patch+json")  # fmt: skip
     after = plane.until_list("pods", ns, lambda found: len(running(found)) == 3 and set(images(plane, ns).values()) == {"new"})
     assert kept <= {p["metadata"]["uid"] for p in after}
     assert set(old.values()) != {"new"}

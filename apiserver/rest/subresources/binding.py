@@ -60,9 +60,7 @@ class Binder:
                 new["metadata"].pop("resourceVersion", None)
             return new
 
-        await self._registry.update(
-            ctx, served, namespace, name, transform, subresource="binding", strategy=BARE, admission=False
-        )
+        await self._registry.update(ctx, served, namespace, name, transform, subresource="binding", strategy=BARE, admission=False)
         return SUCCESS
 
     @staticmethod

@@ -139,9 +139,7 @@ async def _ready(registry: Registry, options: params.ListOptions) -> None:
         await registry.cacher.wait_for(parse_version(options.version))
 
 
-async def read(
-    registry: Registry, served: Served, namespace: str | None, options: params.ListOptions, chosen: Selection
-) -> Page:
+async def read(registry: Registry, served: Served, namespace: str | None, options: params.ListOptions, chosen: Selection) -> Page:
     """The page of a collection that the options ask for. Raises BadRequest, Gone, Timeout."""
     cacher = registry.cacher
     prefix = served.resource.storage_prefix
@@ -175,9 +173,7 @@ def _absolute(served: Served, namespace: str | None, start: str) -> str:
     return _scope_prefix(served, namespace) + start
 
 
-def _cached(
-    registry: Registry, served: Served, namespace: str | None, after: str, limit: int, chosen: Selection, revision: int
-) -> Page:
+def _cached(registry: Registry, served: Served, namespace: str | None, after: str, limit: int, chosen: Selection, revision: int) -> Page:
     cacher = registry.cacher
     resource = served.resource
     prefix = resource.storage_prefix

@@ -10,7 +10,8 @@ SHELLS = {"sh", "bash", "ash", "dash"}
 
 
 def ending(command: Sequence[str] | None, args: Sequence[str] | None) -> tuple[float, int] | None:
-    """(seconds until it ends, exit code) of `true`, `false`, `echo`, `date`, `printf`, `sleep N`, and of `sh -c` of these and `exit N` in a row; else None."""
+    """(seconds until it ends, exit code) of `true`, `false`, `echo`, `date`, `printf`, `sleep N`, and of `sh -c` of a row of
+    these and `exit N`; else None."""
     words = [*(command or ()), *(args or ())]
     if not words:
         return None

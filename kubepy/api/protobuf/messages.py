@@ -18,9 +18,7 @@ from kubepy.api.protobuf import wire
 
 Obj = dict[str, Any]
 _UTC = dt.UTC
-_ITEMS_ONLY = frozenset(
-    ("meta.v1.Verbs", "authentication.v1.ExtraValue", "authorization.v1.ExtraValue", "certificates.v1.ExtraValue")
-)
+_ITEMS_ONLY = frozenset(("meta.v1.Verbs", "authentication.v1.ExtraValue", "authorization.v1.ExtraValue", "certificates.v1.ExtraValue"))
 """Messages that are plain lists in JSON."""
 
 

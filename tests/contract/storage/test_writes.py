@@ -123,9 +123,7 @@ async def test_of_concurrent_updates_one_wins_and_the_others_see_it(storage: Sto
 
 async def test_a_delete_and_a_create_in_one_group(storage: Storage, root: str) -> None:
     first = await storage.create(f"{root}a", b"one")
-    deletion, creation = await asyncio.gather(
-        storage.delete(f"{root}a", first), storage.create(f"{root}b", b"two"), return_exceptions=True
-    )
+    deletion, creation = await asyncio.gather(storage.delete(f"{root}a", first), storage.create(f"{root}b", b"two"), return_exceptions=True)
     assert {deletion, creation} == {first + 1, first + 2}
 
 

@@ -70,8 +70,6 @@ def test_repeated_owners_are_dropped_with_a_warning() -> None:
     assert ctx.warnings[0].endswith("duplicate UID(s) observed: u")
 
 
-@pytest.mark.parametrize(
-    ("manager", "found"), [("kubectl", 0), ("a" * 129, 1), ("a\nb", 1), ("ü", 0)]
-)
+@pytest.mark.parametrize(("manager", "found"), [("kubectl", 0), ("a" * 129, 1), ("a\nb", 1), ("ü", 0)])
 def test_field_managers(manager: str, found: int) -> None:
     assert len(objectmeta.field_manager_errors("fieldManager", manager)) == found

@@ -72,9 +72,7 @@ def test_data_arrives_whole_however_it_is_cut(payload: bytes, size: int) -> None
     assert [e.fin for e in data] == [False] * (len(data) - 1) + [True]
 
 
-@pytest.mark.parametrize(
-    "frame", ["8002 0001 0000 0000", "8003 0001 0000 000c 0000 0001 0000 0000 0000 dead", "8003 0003 0000 0002 0000"]
-)
+@pytest.mark.parametrize("frame", ["8002 0001 0000 0000", "8003 0001 0000 000c 0000 0001 0000 0000 0000 dead", "8003 0003 0000 0002 0000"])
 def test_nonsense_is_refused(frame: str) -> None:
     with pytest.raises(spdy.SpdyError):
         Connection().receive(bytes.fromhex(frame))

@@ -103,9 +103,7 @@ async def test_a_failed_transaction_leaves_everything_as_it_was(store: SQLiteSto
     first = await store.create("a", b"1")
     db = store._connection
     db.execute("PRAGMA max_page_count = 1")  # the disk is full: SQLite raises it to what the file has
-    results = await asyncio.gather(
-        store.update("a", b"2" * 100_000, first), store.create("b", b"v" * 100_000), return_exceptions=True
-    )
+    results = await asyncio.gather(store.update("a", b"2" * 100_000, first), store.create("b", b"v" * 100_000), return_exceptions=True)
     assert [type(result) for result in results] == [Unavailable, Unavailable]
     assert "full" in str(results[0])
     db.execute("PRAGMA max_page_count = 1000000")
