@@ -105,9 +105,8 @@ SPECS: dict[str, Obj] = {
     "resourceclaimtemplates.resource.k8s.io": {"spec": {"spec": {"devices": {"requests": [REQUEST]}}}},
     "deviceclasses.resource.k8s.io": {"spec": {"selectors": [{"cel": {"expression": "true"}}]}},
     "ipaddresses.networking.k8s.io": {"spec": {"parentRef": {"resource": "services", "namespace": "default", "name": "no"}}},
-    "servicecidrs.networking.k8s.io": {"spec": {"cidrs": ["10.251.0.0/24"]}},
 }  # fmt: skip
-STATUS_KEEPS_METADATA = {"volumeattachments.storage.k8s.io", "resourceclaims.resource.k8s.io", "servicecidrs.networking.k8s.io"}
+STATUS_KEEPS_METADATA = {"volumeattachments.storage.k8s.io", "resourceclaims.resource.k8s.io"}
 """Their status endpoint takes metadata from the stored object; that of all others does not."""
 
 
