@@ -83,6 +83,9 @@ class _Quotas:
 
     def _changed(self, key: tuple[str, str], kind: str, old: Obj | None, new: Obj) -> None:
         group, plural = key
+        if kind == "ADDED":
+            # Admission has counted it; a count of our own, from caches of which one may lag behind, could take that back.
+            return
         if kind == "MODIFIED" and old is not None:
             if key not in MEASURED:
                 return
