@@ -82,6 +82,8 @@ def test_rolling_update_replaces_broken_pods_first_and_then_as_many_as_allowed()
     assert names(rollout.roll(ds(), nodes, broken, "new", NOW).delete) == ["b"]
     waiting = {**healthy, "a": [daemon("a", "a", "new")]}
     assert rollout.roll(ds(), nodes, waiting, "new", NOW).delete == []
+    gone = {name: mine for name, mine in healthy.items() if name != next(iter(healthy))}
+    assert rollout.roll(ds(), nodes, gone, "new", NOW).delete == [], "a node whose pod has just gone counts, too"
 
 
 def test_surge_makes_the_new_pod_first() -> None:

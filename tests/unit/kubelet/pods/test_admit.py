@@ -33,3 +33,27 @@ def test_sysctls(asked: dict[str, Any], message: str) -> None:
 def test_what_the_operator_allows() -> None:
     assert refusal(pod("kernel.msgmax", "net.core.somaxconn"), ("kernel.msg*", "net.core.somaxconn")) is None
     assert refusal(pod("net.core.rmem_max"), ("net.core.somaxconn",)) is not None
+
+
+def _holding(port: int, ip: str = "", protocol: str = "TCP") -> dict[str, object]:
+    asked = {"containerPort": port, "hostPort": port, "hostIP": ip, "protocol": protocol}
+    return {"spec": {"containers": [{"name": "c", "ports": [asked]}]}}
+
+
+@pytest.mark.parametrize(
+    ("other", "taken"),
+    [
+        (_holding(80), True),
+        (_holding(80, "127.0.0.1"), True),
+        (_holding(80, "10.0.0.1"), True),
+        (_holding(81), False),
+        (_holding(80, "", "UDP"), False),
+    ],
+)
+def test_a_port_of_the_node_has_one_holder(other: dict[str, object], taken: bool) -> None:
+    found = refusal(_holding(80), (), [other])
+    assert (found is not None and found[0] == "NodePorts") == taken
+
+
+def test_two_addresses_share_a_port() -> None:
+    assert refusal(_holding(80, "10.0.0.1"), (), [_holding(80, "10.0.0.2")]) is None
