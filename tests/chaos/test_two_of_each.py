@@ -7,6 +7,7 @@ The terms here are a lease of 3 s with tries every 0.5 s: a takeover within 3 + 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import signal
 import time
@@ -54,20 +55,22 @@ class Log:
 
     async def _run(self) -> None:
         while True:
-            try:
-                async for kind, obj in self._client.watch("pods", None, self._since, timeout_seconds=60):
-                    self._since = obj["metadata"]["resourceVersion"]
-                    if kind != "BOOKMARK":
-                        async with self.moved:
-                            self.events.append((kind, obj))
-                            self.moved.notify_all()
-            except Gone:
-                listed = (await self._client.list("pods"))["metadata"]["resourceVersion"]
-                self.gaps.append((int(self._since), int(listed)))
-                self._since = listed
-            except Unreachable:
-                pass
+            with contextlib.suppress(Unreachable):
+                try:
+                    await self._follow()
+                except Gone:
+                    listed = (await self._client.list("pods"))["metadata"]["resourceVersion"]
+                    self.gaps.append((int(self._since), int(listed)))
+                    self._since = listed
             await asyncio.sleep(0.05)
+
+    async def _follow(self) -> None:
+        async for kind, obj in self._client.watch("pods", None, self._since, timeout_seconds=60):
+            self._since = obj["metadata"]["resourceVersion"]
+            if kind != "BOOKMARK":
+                async with self.moved:
+                    self.events.append((kind, obj))
+                    self.moved.notify_all()
 
     async def until(self, condition: Callable[[Log], object], limit: float, what: str) -> None:
         """Wait for a condition of the events."""
