@@ -68,9 +68,9 @@ def parser(prog: str, description: str, *, leader_election: bool = False) -> arg
     out.add_argument("--logging-format", choices=("text", "json"), default="text", help="log format")
     if leader_election:
         add_bool(out, "--leader-elect", False, "act only while holding the lease; for several replicas")
-        out.add_argument("--leader-elect-lease-duration", type=duration, default=15.0, metavar="DURATION", help="how long a lease holds")
+        out.add_argument("--leader-elect-lease-duration", type=duration, default=10.0, metavar="DURATION", help="how long a lease holds")
         out.add_argument(
-            "--leader-elect-renew-deadline", type=duration, default=10.0, metavar="DURATION", help="time to renew before giving up"
+            "--leader-elect-renew-deadline", type=duration, default=8.0, metavar="DURATION", help="time to renew before giving up"
         )
         out.add_argument("--leader-elect-retry-period", type=duration, default=2.0, metavar="DURATION", help="time between attempts")
         out.add_argument("--leader-elect-resource-name", default=prog, help="name of the Lease")

@@ -30,10 +30,13 @@ class LeadershipLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Seconds: how long a lease holds, within what time the leader must renew it or stop, and how often all try."""
+    """Seconds: how long a lease holds, within what time the leader must renew it or stop, and how often all try.
 
-    lease: float = 15.0
-    renew: float = 10.0
+    A dead leader's place is taken within lease + 2.2 × retry. Upstream's 15, 10 and 2 would make that 19.4 s; ours stay below 15.
+    """
+
+    lease: float = 10.0
+    renew: float = 8.0
     retry: float = 2.0
 
     def __post_init__(self) -> None:
