@@ -78,7 +78,8 @@ class Log:
             async with asyncio.timeout(limit), self.moved:
                 await self.moved.wait_for(lambda: condition(self))
         except TimeoutError:
-            pytest.fail(f"{what} did not come in {limit} s; {len(self.created())} owners, {self.created()}, {len(self.now())} pods")
+            state = self._task.exception() if self._task.done() else f"following since {self._since}"
+            pytest.fail(f"{what} did not come in {limit} s; {state!r}; {self.created()}, {len(self.now())} pods")
 
     def identities(self) -> list[tuple[str, str, str]]:
         """(type, uid, resourceVersion) of each event."""
@@ -275,6 +276,7 @@ async def test_watches_of_both_servers_tell_the_same_although_one_is_killed(tmp_
             await two.second.patch("deployments.apps", "web", change, NAMESPACE)
             server.process.wait(10) if server.process is not None else None
             server.start()
+            await retried(lambda: two.first.list("namespaces"))
         await logs[0].until(lambda log: running(log, 17), 40, "17 ready pods")
         marker = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "marker"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
         await retried(lambda: two.second.create("pods", {**marker, "spec": {**marker["spec"], "schedulerName": "by-hand"}}, NAMESPACE))
