@@ -127,10 +127,9 @@ class _Replicas:
     def _owner_of(self, pod: Obj) -> Obj | None:
         """The cached owner that a pod's controller reference names, if it is of this kind and that very object."""
         ref = meta.controller_of(pod)
-        if ref is None or ref["kind"] != self._flavour.kind or meta.group_version(ref["apiVersion"])[0] != self._flavour.group:
+        if ref is None or meta.group_version(ref["apiVersion"])[0] != self._flavour.group:
             return None
-        owner = self._owners.cache.get(f"{meta.namespace(pod)}/{ref['name']}")
-        return owner if owner is not None and meta.uid(owner) == ref["uid"] else None
+        return pods.owner_in(self._owners.cache, pod, self._flavour.kind)
 
     def _pod_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
         if kind == "DELETED" or (kind == "ADDED" and meta.deleting(new)):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubepy.api import meta
+from kubepy.runtime.cache import Cache
 from kubepy.runtime.clock import parse_time
 
 Obj = dict[str, Any]
@@ -69,6 +70,15 @@ def is_active(pod: Obj) -> bool:
 def is_terminating(pod: Obj) -> bool:
     """Being deleted and not terminal (controller.IsPodTerminating)."""
     return not is_terminal(pod) and meta.deleting(pod)
+
+
+def owner_in(owners: Cache, obj: Obj, kind: str) -> Obj | None:
+    """The owner of that kind which controls `obj`, when it is among `owners` as that very object (the same uid), else None."""
+    ref = meta.controller_of(obj)
+    if ref is None or ref["kind"] != kind:
+        return None
+    owner = owners.get(f"{meta.namespace(obj)}/{ref['name']}")
+    return owner if owner is not None and meta.uid(owner) == ref["uid"] else None
 
 
 def by_controller(obj: Obj) -> tuple[str, ...]:

@@ -63,11 +63,7 @@ class _DaemonSets:
                 self._controller.enqueue(key_of(ds))
 
     def _owner_of(self, pod: Obj) -> Obj | None:
-        ref = meta.controller_of(pod)
-        if ref is None or ref["kind"] != "DaemonSet":
-            return None
-        owner = self._sets.cache.get(f"{meta.namespace(pod)}/{ref['name']}")
-        return owner if owner is not None and meta.uid(owner) == ref["uid"] else None
+        return pods.owner_in(self._sets.cache, pod, "DaemonSet")
 
     def _pod_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
         for pod in (old, new) if old is not None and kind == "MODIFIED" else (new,):

@@ -40,11 +40,7 @@ class _Deployments:
         self._pods.on_event(self._pod_changed)
 
     def _owner_of(self, obj: Obj) -> Obj | None:
-        ref = meta.controller_of(obj)
-        if ref is None or ref["kind"] != "Deployment":
-            return None
-        owner = self._deployments.cache.get(f"{meta.namespace(obj)}/{ref['name']}")
-        return owner if owner is not None and meta.uid(owner) == ref["uid"] else None
+        return pods.owner_in(self._deployments.cache, obj, "Deployment")
 
     def _set_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
         moved = old is not None and meta.controller_of(old) != meta.controller_of(new)

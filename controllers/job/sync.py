@@ -67,11 +67,7 @@ class _Jobs:
                     self._orphans.enqueue(key_of(pod))
 
     def _owner_of(self, pod: Obj) -> Obj | None:
-        ref = meta.controller_of(pod)
-        if ref is None or ref["kind"] != "Job":
-            return None
-        job = self._jobs.cache.get(f"{meta.namespace(pod)}/{ref['name']}")
-        return job if job is not None and meta.uid(job) == ref["uid"] else None
+        return podlib.owner_in(self._jobs.cache, pod, "Job")
 
     def _pod_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
         owner = self._owner_of(new)

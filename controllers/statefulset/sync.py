@@ -43,11 +43,7 @@ class _StatefulSets:
         self._pods.on_event(self._pod_changed)
 
     def _owner_of(self, pod: Obj) -> Obj | None:
-        ref = meta.controller_of(pod)
-        if ref is None or ref["kind"] != "StatefulSet":
-            return None
-        owner = self._sets.cache.get(f"{meta.namespace(pod)}/{ref['name']}")
-        return owner if owner is not None and meta.uid(owner) == ref["uid"] else None
+        return pods.owner_in(self._sets.cache, pod, "StatefulSet")
 
     def _pod_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
         for pod in (old, new) if old is not None and kind == "MODIFIED" else (new,):
