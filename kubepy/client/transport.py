@@ -32,35 +32,57 @@ class Unreachable(ServiceUnavailable):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Lets the event loop make and own its sockets.
+    """Lets the event loop make and own its sockets, and hands every write to the kernel at once.
 
     aiohttp makes them first and gives them to the loop. When a TLS handshake then breaks, as when a server is killed, uvloop still
     thinks that the descriptor is its own although it is closed and soon another connection's: that one fails, or falls silent.
 
-    It also asks for leave to write, `may_write`, at the last moment: when there is a connection, which can have taken long.
+    uvloop sends what was written at the end of a turn of the loop. A leader that is stopped in between would send it after its
+    lease: with no room for waiting bytes they go right after `may_write` was asked.
     """
 
     def __init__(self, may_write: Callable[[], bool], **options: Any) -> None:
         super().__init__(**options)
-        self._may_write = may_write
+        self.may_write = may_write
 
-    async def connect(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
-        connection = await super().connect(req, *args, **options)
-        if req.method != "GET" and not self._may_write():
-            connection.release()
-            raise Unreachable(f"{req.method} {req.url.path}: not sent, as the leader lease is not held", refused=True)
-        return connection
-
-    async def _wrap_create_connection(self, *args: Any, addr_infos: list[Any], **options: Any) -> Any:
+    async def _wrap_create_connection(
+        self, *args: Any, addr_infos: list[Any], req: aiohttp.ClientRequest, timeout: aiohttp.ClientTimeout,
+        client_error: type[Exception] = aiohttp.ClientConnectorError, **options: Any,
+    ) -> Any:  # fmt: skip
         for last, (family, _, protocol, _, address) in enumerate(addr_infos, 1 - len(addr_infos)):
             try:
-                return await self._wrap_existing_connection(
-                    *args, host=address[0], port=address[1], family=family, proto=protocol, flags=socket.AI_NUMERICHOST, **options
-                )
+                raw, handler = await self._wrap_existing_connection(
+                    *args, req=req, timeout=timeout, client_error=client_error,
+                    host=address[0], port=address[1], family=family, proto=protocol, flags=socket.AI_NUMERICHOST,
+                )  # fmt: skip
+                raw.set_write_buffer_limits(high=0)
+                return await self._start_tls_connection(raw, req, timeout, client_error) if options["ssl"] else (raw, handler)
             except aiohttp.ClientConnectorError:
                 if not last:
                     raise
         raise AssertionError("no addresses")
+
+
+class _Request(aiohttp.ClientRequest):
+    """Asks for leave to write right before the bytes go: a connection, or the loop's turn to write a body, can have taken long."""
+
+    def _refusal(self, connection: Any) -> Unreachable | None:
+        if self.method == "GET" or connection._connector.may_write():
+            return None
+        return Unreachable(f"{self.method} {self.url.path}: not sent, as the leader lease is not held", refused=True)
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        refusal = self._refusal(conn)
+        if refusal is not None:
+            raise refusal
+        return await super().send(conn)
+
+    async def write_bytes(self, writer: Any, conn: Any, content_length: int | None = None) -> None:
+        refusal = self._refusal(conn)
+        if refusal is not None:
+            conn.protocol.set_exception(refusal)
+            return
+        await super().write_bytes(writer, conn, content_length)
 
 
 class Transport:
@@ -98,7 +120,7 @@ class Transport:
                 for key, value in self.config.impersonate:
                     headers.add(key, value)
                 self._session = aiohttp.ClientSession(
-                    connector=connector, headers=headers, auto_decompress=True, read_bufsize=READ_BUFFER,
+                    connector=connector, request_class=_Request, headers=headers, auto_decompress=True, read_bufsize=READ_BUFFER,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60), cookie_jar=aiohttp.DummyCookieJar(),
                 )  # fmt: skip
         return self._session

@@ -67,6 +67,21 @@ async def test_retry_after_is_obeyed_and_an_eviction_s_429_is_not_retried() -> N
         assert len(api.requests) == before + 1
 
 
+@pytest.mark.parametrize("asked", [1, 2])
+async def test_a_write_whose_leave_ends_while_it_waits_is_not_sent(asked: int) -> None:
+    """With a connection in hand, the body is written in a later turn of the loop: leave is asked anew."""
+    async with FakeAPI() as api, api.client() as client:
+        await client.create("pods", POD, "ns")
+        answers = iter([True] * (asked - 1) + [False])
+        client.transport.fence = lambda: next(answers)
+        with pytest.raises(Unreachable, match="leader lease") as caught:
+            await client.create("pods", {"metadata": {"name": "b"}}, "ns")
+        assert caught.value.refused
+        assert list(api.objects) == [f"{PODS}/a"]
+        # What reads is not asked, and the client goes on.
+        assert (await client.get("pods", "a", "ns"))["metadata"]["name"] == "a"
+
+
 async def test_watch_delivers_and_an_error_event_raises() -> None:
     async with FakeAPI() as api, api.client() as client:
         stream = client.watch("pods", None, "10")
