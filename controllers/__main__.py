@@ -11,6 +11,7 @@ from controllers import concurrency, table
 from controllers.context import Context, Options
 from controllers.credentials import Accounts
 from kubepy.client import Client
+from kubepy.pkifiles import Pki
 from kubepy.runtime import Manager
 from kubepy.runtime.daemon import Daemon, add_bool, duration, main_of
 from kubepy.runtime.daemon import parser as daemon_parser
@@ -30,9 +31,10 @@ def parser() -> argparse.ArgumentParser:
     add_bool(out, "--allocate-node-cidrs", True, "give every node a range of --cluster-cidr")
     add_bool(out, "--use-service-account-credentials", True, "let each controller act as a service account of its own")
     add_bool(out, "--disable-force-detach-on-timeout", False, "never detach a mounted volume because a node was unhealthy for long")
+    for flag in ("service-account-private-key-file", "root-ca-file", "cluster-signing-cert-file", "cluster-signing-key-file"):
+        out.add_argument(f"--{flag}", type=Path, metavar="FILE", help="default: the one in pki/ beside the kubeconfig")
     for flag, kind in (
-        ("service-account-private-key-file", Path), ("root-ca-file", Path), ("cluster-signing-cert-file", Path),
-        ("cluster-signing-key-file", Path), ("local-path-root", Path), ("node-cidr-mask-size", int), ("node-cidr-mask-size-ipv6", int),
+        ("local-path-root", Path), ("node-cidr-mask-size", int), ("node-cidr-mask-size-ipv6", int),
         ("large-cluster-size-threshold", int), ("terminated-pod-gc-threshold", int), ("node-eviction-rate", float),
         ("secondary-node-eviction-rate", float), ("unhealthy-zone-threshold", float), ("horizontal-pod-autoscaler-tolerance", float),
         ("cluster-signing-duration", duration), ("node-monitor-grace-period", duration), ("node-monitor-period", duration),
@@ -61,8 +63,21 @@ def options(args: argparse.Namespace) -> Options:
     values = {name: getattr(args, name) for name in Options.__dataclass_fields__ if hasattr(args, name)}
     for name in ("cluster_cidr", "service_cluster_ip_range"):
         values[name] = tuple(part for part in values[name].split(",") if part)
+    for name, path in _beside(args.kubeconfig).items():
+        values[name] = values[name] or path
     values["concurrency"] = {name: chosen[flag] for flag, names in concurrency.FLAGS.items() if chosen[flag] for name in names}
     return Options(**values)
+
+
+def _beside(kubeconfig: str | None) -> dict[str, Path]:
+    """Options → files of the PKI folder in an API server's --data-dir, when the kubeconfig is one that the server made there."""
+    pki = Pki(Path(kubeconfig or ".").parent / "pki")
+    if not kubeconfig or not pki.sa_key.exists():
+        return {}
+    return {
+        "service_account_private_key_file": pki.sa_key, "root_ca_file": pki.ca_cert,
+        "cluster_signing_cert_file": pki.ca_cert, "cluster_signing_key_file": pki.ca_key,
+    }  # fmt: skip
 
 
 def build(client: Client, manager: Manager, names: list[str], chosen: Options, accounts: Accounts | None = None) -> None:

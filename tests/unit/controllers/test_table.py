@@ -64,3 +64,14 @@ async def test_concurrency_names_registered_loops(tmp_path: Path) -> None:
         manager = _Recording(client)
         build(client, manager, table.selected(["*"]), chosen)
     assert {name for name, workers in manager.recorded.items() if workers == 99} == wanted.keys()
+
+
+def test_key_files_of_a_data_directory_are_found_beside_its_kubeconfig(tmp_path: Path) -> None:
+    argv = ["--kubeconfig", str(tmp_path / "controller-manager.kubeconfig")]
+    assert options(parser().parse_args(argv)).service_account_private_key_file is None
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "pki" / "sa.key").touch()
+    own = tmp_path / "mine.crt"
+    found = options(parser().parse_args([*argv, "--root-ca-file", str(own)]))
+    assert (found.service_account_private_key_file, found.root_ca_file) == (tmp_path / "pki" / "sa.key", own)
+    assert (found.cluster_signing_cert_file, found.cluster_signing_key_file) == (tmp_path / "pki" / "ca.crt", tmp_path / "pki" / "ca.key")
