@@ -21,6 +21,7 @@ from apiserver.registry.catalog import Catalog
 from apiserver.registry.lister import CacheLister
 from apiserver.registry.store import Registry
 from apiserver.rest.api import Api
+from apiserver.rest.componentstatuses import ComponentStatuses
 from apiserver.rest.discovery import Discovery
 from apiserver.rest.handler import Handler
 from apiserver.rest.metrics import Metrics
@@ -197,6 +198,7 @@ class Server:
         reviews = Reviews(authenticator, authorizer, lister, issuer, token_options=token_options)
         subresources = Subresources(self.api, lister, reviews.handlers)
         self._streams(files, subresources)
+        subresources.add_connect("componentstatuses", "", ComponentStatuses(o.component_health).serve)
         metrics = Metrics()
         discovery = Discovery(self.catalog, f"{self.address}:{self.port}")
         self._extensions(files, discovery)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ class Options:
     client_ca_file: Path | None = None
     requestheader_client_ca_file: Path | None = None
     tls_sans: tuple[str, ...] = ()
+    component_health: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
     etcd_servers: tuple[str, ...] = ()
     etcd_cafile: str = ""
@@ -186,6 +187,7 @@ def parser() -> argparse.ArgumentParser:
     add("shutdown-delay-duration", duration, "DURATION", "keep serving so long after SIGTERM, with readyz failing")
     add("runtime-config", _pairs, "KEY=VALUE,...", "accepted for compatibility; the served APIs are fixed")
     add("feature-gates", _gates, "KEY=BOOL,...", "accepted for compatibility; unknown gates are ignored")
+    add("component-health", _pairs, "NAME=URL,...", "where scheduler and controller-manager tell their health; default: upstream's ports")
     add("workers", int, "N", "processes that share the port; more than one needs --etcd-servers")
     add("v", int, "LEVEL", "verbosity of the log")
     add("log-format", str, "FORMAT", "text or json")

@@ -190,9 +190,15 @@ class Handler:
         named = len(info.parts) > 1
         verb = info.verb
         if verb == "watch":
+            if method == "GET" and "list" in verbs and "watch" not in verbs:
+                plural = served.resource.plural
+                raise errors.MethodNotAllowed(f'watch is not supported on resources of kind "{plural}"', details={"kind": plural})
             if method != "GET" or "watch" not in verbs:
                 raise _method_not_allowed()
             await watch(api.registry, req, served, api.watches, name=info.name)
+        elif method == "GET" and "watch" not in verbs and (computed := self._subresources(served, "", "GET")) is not None:
+            self._negotiate(req, served, stream=not named)
+            await computed(api, req, served)
         elif named:
             if method == "GET" and "get" in verbs:
                 self._negotiate(req, served, stream=False)

@@ -85,7 +85,9 @@ def rows(served: Served, objs: Sequence[Obj], include: str, version: str) -> lis
     if served.table is not None:
         cells_of = served.table.row
     else:
-        from kubepy.api.tables import row
+        from kubepy.api.tables import arranged, row
+
+        objs = arranged(served.resource, objs)
 
         def cells_of(obj: Obj, now: float) -> list[Any]:
             return row(served.resource, obj, now)

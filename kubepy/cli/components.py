@@ -29,6 +29,14 @@ def _python(module: str, **flags: object) -> tuple[str, ...]:
     return tuple(out)
 
 
+_TELLING = {"controllers": "controller-manager", "scheduler": "scheduler"}
+"""Component here → its ComponentStatus."""
+
+
+def _health(port: int) -> str:
+    return f"http://127.0.0.1:{port}/healthz"
+
+
 def _apiserver(c: Cluster) -> Component:
     argv = _python(
         "apiserver",
@@ -38,6 +46,7 @@ def _apiserver(c: Cluster) -> Component:
         data_dir=c.dir,
         etcd_servers=c.etcd_servers,
         service_cluster_ip_range=c.service_cidr,
+        component_health=",".join(f"{name}={_health(c.ports[key])}" for key, name in _TELLING.items()),
     )
     return Component("apiserver", argv, f"{c.server}/readyz")
 
@@ -56,13 +65,13 @@ def _controllers(c: Cluster) -> Component:
         service_account_private_key_file=c.pki.sa_key,
         local_path_root=c.dir / "volumes",
     )
-    return Component("controllers", argv, f"http://127.0.0.1:{port}/healthz")
+    return Component("controllers", argv, _health(port))
 
 
 def _scheduler(c: Cluster) -> Component:
     port = c.ports["scheduler"]
     argv = _python("scheduler", kubeconfig=c.dir / "scheduler.kubeconfig", healthz_port=port)
-    return Component("scheduler", argv, f"http://127.0.0.1:{port}/healthz")
+    return Component("scheduler", argv, _health(port))
 
 
 def _kubelet(c: Cluster, node: str, first: bool) -> Component:

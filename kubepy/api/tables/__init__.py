@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kubepy.api.resource import Resource
@@ -12,6 +13,7 @@ from kubepy.api.tables.duration import human_duration, since
 from kubepy.api.tables.others import scale as scale_row
 
 __all__ = [
+    "arranged",
     "Column",
     "columns_for",
     "created_column",
@@ -25,6 +27,13 @@ __all__ = [
 ]
 
 _PRINTERS: dict[tuple[str, str], Printer] = workloads.PRINTERS | core.PRINTERS | others.PRINTERS
+
+
+def arranged(resource: Resource, objs: Sequence[Any]) -> Sequence[Any]:
+    """The objects of a list in the order in which its Table shows them: theirs, but for flow schemas (printers.go)."""
+    if resource.plural != "flowschemas":
+        return objs
+    return sorted(objs, key=lambda o: ((o.get("spec") or {}).get("matchingPrecedence", 0), o["metadata"]["name"]))
 
 
 def row(resource: Resource, obj: Obj, now: float) -> list[Any]:

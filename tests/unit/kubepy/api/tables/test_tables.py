@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kubepy.api.kinds import RESOURCES, resource
-from kubepy.api.tables import columns_for, human_duration, row, row_conditions, scale_columns, scale_row
+from kubepy.api.tables import arranged, columns_for, human_duration, row, row_conditions, scale_columns, scale_row
 from kubepy.api.tables.columns import COLUMNS
 
 NOW = 1_700_000_000.0
@@ -247,3 +247,10 @@ def cells_of(name: str, **parts: Any) -> list[Any]:
 )  # fmt: skip
 def test_cells(name: str, parts: dict[str, Any], expected: list[Any]) -> None:
     assert cells_of(name, **parts) == expected
+
+
+def test_flow_schemas_are_shown_by_precedence_and_all_else_as_it_comes() -> None:
+    first, second = ({"metadata": {"name": name}, "spec": {"matchingPrecedence": at}} for name, at in (("z", 1), ("a", 1)))
+    last = {"metadata": {"name": "a"}, "spec": {"matchingPrecedence": 2}}
+    assert arranged(resource("flowschemas.flowcontrol.apiserver.k8s.io"), [last, first, second]) == [second, first, last]
+    assert arranged(resource("pods"), [last, first]) == [last, first]
