@@ -73,6 +73,12 @@ def _claimed(status: Obj, key: str) -> Any:
     return sorted(owned, key=lambda c: str(c["type"]))
 
 
+def _of_another(error: StatusError) -> bool:
+    """Whether a write was refused because the object of that name has another uid."""
+    causes = (error.details or {}).get("causes") or ()
+    return any(c.get("field") == "metadata.uid" for c in causes) or (error.status_code == 409 and "uid" in error.message.lower())
+
+
 class StatusManager:
     """The statuses of all pods of this process."""
 
@@ -199,9 +205,9 @@ class StatusManager:
             except NotFound:
                 pass
             except StatusError as e:
-                if e.status_code != 409 or "uid" not in e.message.lower():
+                if not _of_another(e):
                     raise
-                # Another pod of that name by now: ours is gone.
+                # Another pod has the name by now: ours is gone.
         entry.reported = wanted
         if entry.wanted is wanted:
             entry.wanted = None

@@ -111,6 +111,8 @@ class PodWorker:
     def removed(self, pod: Obj) -> None:
         """The object is gone from the API."""
         self._deleted = True
+        # There is nobody left to report to: nothing may wait for that.
+        self._host.statuses.forget(self.uid)
         grace = pod["metadata"].get("deletionGracePeriodSeconds")
         self._end(_FORCED_GRACE if grace == 0 else None)
         self.wake()

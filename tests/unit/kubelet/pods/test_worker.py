@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kubelet.runtime.interface import State
-from tests.unit.kubelet.harness import Node, deleting, pod, until
+from kubepy.api.errors import Forbidden
+from tests.unit.kubelet.harness import Node, Obj, deleting, pod, until
 
 
 @pytest.fixture
@@ -89,6 +90,25 @@ async def test_an_object_removed_by_force_leaves_nothing_behind(node: Node) -> N
     worker.removed(wanted)
     await until(lambda: node.finished == [worker.uid])
     assert node.runtime.views() == [] and node.client.deleted == []
+
+
+async def test_a_pod_removed_by_force_while_its_end_is_reported_does_not_hold_its_name(node: Node) -> None:
+    """A StatefulSet makes the pod anew at once: reports on the old one are refused from then on."""
+    wanted = pod()
+    worker = node.run(wanted)
+    await until(lambda: node.phase() == "Running")
+    refused: list[str] = []
+
+    async def refuse(*_: object, **__: object) -> Obj:
+        refused.append("")
+        raise Forbidden("the pod of that name is another node's")
+
+    node.client.patch = refuse  # type: ignore[method-assign,assignment]
+    worker.update(deleting(wanted))
+    await until(lambda: refused)
+    worker.removed(deleting(wanted, 0))
+    await until(lambda: node.finished == [worker.uid])
+    assert node.client.deleted == []
 
 
 async def test_sidecars_end_last(node: Node) -> None:
