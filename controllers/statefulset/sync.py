@@ -134,11 +134,12 @@ class _StatefulSets:
 
         async def delete(pod: Obj) -> None:
             waiting.add(f"-{meta.uid(pod)}")
+            told = False
             try:
-                await self._delete(statefulset, pod)
-            except Exception:
-                waiting.discard(f"-{meta.uid(pod)}")
-                raise
+                told = await self._delete(statefulset, pod)
+            finally:
+                if not told:
+                    waiting.discard(f"-{meta.uid(pod)}")
 
         errors = await batch.in_parallel(steps.delete, delete)
         if failure is not None or errors:
@@ -170,16 +171,18 @@ class _StatefulSets:
             raise
         self._recorder.event(statefulset, "Normal", "SuccessfulUpdate", f"Update {subject} successful")
 
-    async def _delete(self, statefulset: Obj, pod: Obj) -> None:
+    async def _delete(self, statefulset: Obj, pod: Obj) -> bool:
+        """Whether the pod was there, so that an event of its end will come."""
         subject = f"Pod {meta.name(pod)} in StatefulSet {meta.name(statefulset)}"
         try:
             await self._client.delete("pods", meta.name(pod), meta.namespace(pod), preconditions={"uid": meta.uid(pod)})
         except (NotFound, Conflict):
-            return
+            return False
         except StatusError as e:
             self._recorder.event(statefulset, "Warning", "FailedDelete", f"Delete {subject} failed error: {e}")
             raise
         self._recorder.event(statefulset, "Normal", "SuccessfulDelete", f"Delete {subject} successful")
+        return True
 
     def _after(self, steps: plan.Plan) -> list[Obj]:
         """The pods as they were seen, with those going that were told to go."""

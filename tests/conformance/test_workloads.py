@@ -234,7 +234,8 @@ def test_stateful_set_scales_in_order_and_halts(plane: Plane, ns: str) -> None:
     plane.until(STATEFUL, "ss", ns, lambda o: o["status"]["observedGeneration"] == 3)
     assert len(plane.list("pods", ns)) == 3, "goes on although pods are not ready"
     with plane.watch("pods", ns, since=plane.call("GET", f"/api/v1/namespaces/{ns}/pods")["metadata"]["resourceVersion"]) as events:
-        for i in range(3):
+        # From the last one down: with ss-0 and ss-1 ready, ss-2 would go although it is not.
+        for i in (2, 1, 0):
             _not_ready(plane, ns, f"ss-{i}", True)
         assert [next(o for k, o in events if k == "DELETED")["metadata"]["name"] for _ in range(3)] == ["ss-2", "ss-1", "ss-0"]
 
