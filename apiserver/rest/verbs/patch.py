@@ -64,12 +64,12 @@ async def patch(api: Api, req: Request, served: Served, subresource: str = "") -
             if live is None:
                 authorize_create(api, req)
             merged = fields.on_apply(live, change(live), options["fieldManager"], objectmeta.timestamp(), force=bool(options.get("force")))
-            new = _decoded(req, served, merged, None, merged)
+            new = _decoded(req, served, live, merged, None, merged)
         else:
             if live is None:
                 raise errors.NotFound.of(resource.group, resource.plural, info.name)
             patched = change(live)
-            new = _decoded(req, served, patched, data if kind == STRATEGIC else None, patched)
+            new = _decoded(req, served, live, patched, data if kind == STRATEGIC else None, patched)
             mutation.own(fields, live, new, ctx.field_manager)
         if live is None and new["metadata"].get("uid"):
             text = f"uid mismatch: the provided object specified uid {new['metadata']['uid']}, and no existing object was found"
@@ -157,7 +157,7 @@ def _refused(shown: str, text: str) -> errors.Invalid:
     return errors.Invalid.of("", "", "", [errors.invalid("patch", shown, text)])
 
 
-def _decoded(req: Request, served: Served, patched: Obj, strategic: bytes | None, shown: Obj) -> Obj:
+def _decoded(req: Request, served: Served, live: Obj | None, patched: Obj, strategic: bytes | None, shown: Obj) -> Obj:
     """The patched object decoded and defaulted; raises Invalid about the patch."""
     ctx, resource = req.ctx, served.resource
 
@@ -168,7 +168,7 @@ def _decoded(req: Request, served: Served, patched: Obj, strategic: bytes | None
         given = f"{patched.get('apiVersion', '')}, Kind={patched.get('kind', '')}"
         raise _refused(show(), f"unable to decode: {given} is not {resource.api_version}, Kind={resource.kind}")
     try:
-        decoded = served.decoder.decode(patched)
+        decoded = served.decoder.decode(patched, live)
     except DecodeError as e:
         text = e.converting if strategic is not None and isinstance(e, TypeMismatch) else str(e)
         raise _refused(show(), text) from None

@@ -58,7 +58,7 @@ def apply_json_patch(doc: Any, ops: Any) -> Any:
     The result may share parts with neither argument.
     """
     check(ops)
-    patcher = _Patcher(deepcopy(doc))
+    patcher = _Patcher(orjson.loads(orjson.dumps(doc)))
     for op in ops:
         try:
             patcher.apply(op or {})

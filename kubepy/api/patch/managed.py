@@ -6,6 +6,7 @@ Upstream: apimachinery pkg/util/managedfields/internal/*.go over structured-merg
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -34,6 +35,9 @@ _STRIPPED = fieldset.of(
         "name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields", "resourceVersion",
     )),
 )  # fmt: skip
+_PARTS = 256
+_PART_BYTES = 16 * 1024
+"""How many members of objects their creators' ownership is remembered for, and up to what size."""
 _SELF = ManagerId("", "current-operation", "", "")
 
 
@@ -69,6 +73,7 @@ class ManagedFields:
         self._only = fieldset.of(*(tuple(f"f:{p}" for p in path.split(".")) for path in only_fields))
         self._custom = custom
         self._convert = convert
+        self._of_part = lru_cache(_PARTS)(self._owned_part)
 
     # Updates: create, PUT, merge, JSON and strategic merge patches.
 
@@ -80,12 +85,12 @@ class ManagedFields:
         """
         live_entries = live["metadata"].get("managedFields") if live is not None else None
         owned = self._of_request(live_entries, new)
-        if live is None:
-            live = EMPTY if self._custom else zero_object(self._node)
-        elif not owned:
+        if live is not None and not owned:
             return []
         try:
-            return managers.write(self._update(live, new, owned, manager, now))
+            if live is None and not owned:
+                return managers.write(self._claimed({}, self._created(new), manager, now))
+            return managers.write(self._update(self._zero() if live is None else live, new, owned, manager, now))
         except (BadItem, typed.TypeErrors):
             return list(live_entries or ())
 
@@ -103,14 +108,36 @@ class ManagedFields:
     def _update(self, live: Obj, new: Obj, owned: Managers, manager: str, now: str) -> Managers:
         owned = self._reconcile(live, owned)
         owned, changes = self._shift(live, new, owned, None, force=True)
-        mine = union(changes.modified, changes.added)
-        mine = difference(self._filter(mine), _STRIPPED)
+        return self._claimed(owned, self._filter(union(changes.modified, changes.added)), manager, now)
+
+    def _claimed(self, owned: Managers, mine: FieldSet, manager: str, now: str) -> Managers:
+        """`owned` with what an update by `manager` makes its own."""
+        mine = difference(mine, _STRIPPED)
         if mine:
             who = managers.manager_id(manager, "Update", self._version, self._subresource)
             previous = owned.get(who)
             owned[who] = Owned(union(mine, previous.fields) if previous else mine, self._version, now)
         managers.cap(owned)
         return owned
+
+    def _zero(self) -> Obj:
+        return EMPTY if self._custom else zero_object(self._node)
+
+    def _created(self, new: Obj) -> FieldSet:
+        """What the creator of an object owns. Objects made from one template share all but their metadata: it is worked out once."""
+        out: FieldSet = {}
+        for name, value in new.items():
+            text = orjson.dumps(value) if name != "metadata" and type(value) is dict else b""
+            out |= self._of_part(name, text) if 0 < len(text) <= _PART_BYTES else self._part(name, value)
+        return out
+
+    def _owned_part(self, name: str, text: bytes) -> FieldSet:
+        return self._part(name, orjson.loads(text))
+
+    def _part(self, name: str, value: Any) -> FieldSet:
+        zero = self._zero()
+        changes = typed.compare({name: zero[name]} if name in zero else EMPTY, {name: value}, self._shape)
+        return self._filter(union(changes.modified, changes.added))
 
     # The core: how a change moves ownership.
 
@@ -135,7 +162,7 @@ class ManagedFields:
                 shapes[held.api_version] = found and found[1]
             shape = shapes[held.api_version]
             if shape is not None:
-                fields = typed.reconcile(held.fields, shape)
+                fields = held.fields if typed.settled(shape, orjson.dumps(held.fields)) else typed.reconcile(held.fields, shape)
                 out[who] = held if fields is held.fields else held._replace(fields=fields, entry=None)
         return out
 

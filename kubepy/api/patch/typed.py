@@ -6,6 +6,7 @@ keeps an update that touches one label cheap.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -201,6 +202,13 @@ def reconcile(fields: FieldSet, shape: Shape) -> FieldSet:
             changed = dict(fields) if changed is None else changed
             changed[element] = new
     return fields if changed is None else changed
+
+
+@lru_cache(2048)
+def settled(shape: Shape, text: bytes) -> bool:
+    """Whether `reconcile` leaves the set, given as JSON, as it is: remembered, as types hardly ever change and most sets are met often."""
+    fields = orjson.loads(text)
+    return reconcile(fields, shape) is fields
 
 
 _NOTHING: Any = object()

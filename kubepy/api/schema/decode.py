@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from kubepy.api.quantity import Quantity, QuantityError, parse
 from kubepy.api.schema.defaults import DEFAULTS
 from kubepy.api.schema.node import MISSING, Node
@@ -49,12 +51,19 @@ class Decoder:
         self.node = node
         self.convert = _object(node)
 
-    def decode(self, obj: Any) -> Decoded:
-        """The normal form of a parsed body. DecodeError with Go's message when a value has the wrong type."""
+    def decode(self, obj: Any, live: Obj | None = None) -> Decoded:
+        """The normal form of a parsed body. DecodeError with Go's message when a value has the wrong type.
+
+        `live` is an object in normal form that `obj` was made from by a change: members that did not change are copied.
+        """
         if obj is None:
             obj = {}
         seen: list[str] = []
-        out: Obj = self.convert(obj, seen)
+        if live is None:
+            out: Obj = self.convert(obj, seen)
+        else:
+            kept = {k: v for k, v in live.items() if type(v) is dict and obj.get(k) is v}
+            out = self.convert({k: v for k, v in obj.items() if k not in kept}, seen) | orjson.loads(orjson.dumps(kept))
         if "kind" in out:
             head = {k: out[k] for k in _HEAD if k in out}
             out = head | out

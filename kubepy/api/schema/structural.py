@@ -104,8 +104,11 @@ class StructuralDecoder(Decoder):
         self._meta = decoder_for(node_for_definition(OBJECT_META))
         self._complete = _object(node, root=True, keep=preserve_unknown)
 
-    def decode(self, obj: Any) -> Decoded:
-        """The object pruned, defaulted and with a well-formed metadata. DecodeError when metadata has wrong types."""
+    def decode(self, obj: Any, live: Obj | None = None) -> Decoded:
+        """The object pruned, defaulted and with a well-formed metadata. DecodeError when metadata has wrong types.
+
+        All of it, whatever `live` is: the schema may have become stricter since that was stored.
+        """
         meta = self._meta.decode(obj["metadata"]) if obj.get("metadata") is not None else None
         unknown = [f"metadata.{path}" for path in meta.unknown] if meta is not None else []
         out = self._complete(obj)

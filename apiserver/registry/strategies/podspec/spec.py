@@ -202,11 +202,16 @@ def _without_host_users(out: Errors, spec: Obj, path: str) -> None:
             out.append(forbidden_field(f"{path}.{shown}", "when `hostUsers` is false"))
 
 
+def pod_annotations(out: Errors, obj: Obj, options: Options = POD) -> None:
+    """What must hold for a pod's annotations beside its spec (ValidatePodSpecificAnnotations)."""
+    if found := (obj.get("metadata") or {}).get("annotations"):
+        specific.validate(out, found, obj.get("spec") or {}, "metadata.annotations", options)
+
+
 def pod(out: Errors, obj: Obj, options: Options = POD) -> None:
     """What must hold for a pod whenever it is written (validatePodMetadataAndSpec), but its ObjectMeta."""
     meta, spec = obj.get("metadata") or {}, obj.get("spec") or {}
-    if found := meta.get("annotations"):
-        specific.validate(out, found, spec, "metadata.annotations", options)
+    pod_annotations(out, obj, options)
     validate(out, spec, meta.get("name") or "", "spec", options)
     if not spec.get("serviceAccountName"):
         for i, volume in enumerate(spec.get("volumes") or ()):

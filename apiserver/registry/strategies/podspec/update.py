@@ -31,7 +31,12 @@ def _annotations(obj: Obj) -> Mapping[str, str]:
 
 
 def _common(out: Errors, new: Obj, old: Obj) -> None:
-    spec.pod(out, new, for_update(old["spec"], True))
+    options = for_update(old["spec"], True)
+    if new["spec"] == old["spec"]:
+        # What is stored was valid when it was written: annotations are all that can be wrong with it now.
+        spec.pod_annotations(out, new, options)
+    else:
+        spec.pod(out, new, options)
     notes.validate_update(out, _annotations(new), _annotations(old))
 
 

@@ -300,3 +300,17 @@ def test_scale_moves_replicas_between_owners() -> None:
         "m": ({"f:spec": {"f:x": {}}}, "apps/v1"), "hpa": (replicas, "apps/v1"),
     }  # fmt: skip
     assert to_parent(parent, to_scale(parent, paths), paths, "apps/v1") == parent
+
+
+def test_what_a_creator_owns_is_the_same_whether_remembered_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [
+        pod({"name": "c", "image": "i"}, nodeName="n"),
+        pod({"name": "c", "image": "j"}),
+        pod({"name": "c", "image": "i"}, nodeName="n"),
+    ]
+    remembering = [ManagedFields(POD, "v1", "Pod").on_update(None, deepcopy(o), "m", T[0]) for o in made]
+    rules = ManagedFields(POD, "v1", "Pod")
+    assert [rules.on_update(None, deepcopy(o), "m", T[0]) for o in made] == remembering
+    assert rules._of_part.cache_info().hits == 1
+    monkeypatch.setattr("kubepy.api.patch.managed._PART_BYTES", 0)
+    assert [rules.on_update(None, deepcopy(o), "m", T[0]) for o in made] == remembering

@@ -184,3 +184,19 @@ def test_recursive_types() -> None:
     out = found.obj["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     assert out["properties"]["a"] == {"type": "array", "items": {"type": "object"}}
     assert found.unknown == ["spec.versions[0].schema.openAPIV3Schema.properties.b.bogus"]
+
+
+def test_members_that_a_change_left_alone_are_copied() -> None:
+    decoder = decoder_for(node_for("v1", "Pod"))
+    live = decoder.decode({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}}).obj
+    patched = {**live, "metadata": {"name": "p", "labels": {"a": "b"}, "nonsense": 1}}
+    found = decoder.decode(patched, live)
+    assert found == decoder.decode(patched)
+    assert found.unknown == ["metadata.nonsense"]
+    assert list(found.obj)[:3] == ["kind", "apiVersion", "metadata"]
+    found.obj["spec"]["containers"].clear()
+    assert live["spec"]["containers"]
+    # Equal is not enough: 1 and true are.
+    live["spec"]["priority"] = 1
+    with pytest.raises(DecodeError, match="cannot unmarshal bool"):
+        decoder.decode({**live, "spec": {**live["spec"], "priority": True}}, live)
