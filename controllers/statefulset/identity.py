@@ -60,10 +60,12 @@ def claims(statefulset: Obj, pod: Obj) -> dict[str, Obj]:
     selector = (statefulset["spec"].get("selector") or {}).get("matchLabels") or {}
     for template in statefulset["spec"].get("volumeClaimTemplates") or ():
         source = template["metadata"]
-        metadata: Obj = {"name": f"{source['name']}-{meta.name(statefulset)}-{number}", "namespace": meta.namespace(statefulset)}
-        metadata["labels"] = {**(source.get("labels") or {}), **selector}
-        if source.get("annotations"):
-            metadata["annotations"] = source["annotations"]
+        metadata: Obj = {
+            **source,
+            "name": f"{source['name']}-{meta.name(statefulset)}-{number}",
+            "namespace": meta.namespace(statefulset),
+            "labels": {**(source.get("labels") or {}), **selector},
+        }
         out[source["name"]] = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": template["spec"]}
     return out
 
@@ -92,11 +94,13 @@ def new_pod(statefulset: Obj, template: Obj, number: int, revision: str) -> Obj:
     return with_identity(statefulset, pod)
 
 
-def matches(statefulset: Obj, pod: Obj) -> bool:
-    """Whether an existing pod has its identity and storage."""
-    labels = meta.labels(pod)
-    if labels.get(POD_NAME) != meta.name(pod) or labels.get(POD_INDEX) != str(ordinal(pod)):
-        return False
+def is_named(pod: Obj) -> bool:
+    """Whether an existing pod has its name as a label (identityMatches); a missing index label is no reason to touch it."""
+    return meta.labels(pod).get(POD_NAME) == meta.name(pod)
+
+
+def has_storage(statefulset: Obj, pod: Obj) -> bool:
+    """Whether an existing pod mounts its claims (storageMatches)."""
     mounted = {v["name"]: v.get("persistentVolumeClaim", {}).get("claimName") for v in pod["spec"].get("volumes") or ()}
     return all(mounted.get(name) == meta.name(claim) for name, claim in claims(statefulset, pod).items())
 
@@ -109,8 +113,3 @@ def is_created(pod: Obj) -> bool:
 def is_running_and_ready(pod: Obj) -> bool:
     """Running and Ready."""
     return pods.phase(pod) == "Running" and pods.is_ready(pod)
-
-
-def is_available(pod: Obj, min_ready: float, now: float) -> bool:
-    """Running, Ready for long enough."""
-    return is_running_and_ready(pod) and pods.is_available(pod, min_ready, now)

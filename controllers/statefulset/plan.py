@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from controllers.common.values import scaled
+from controllers.common.pods import is_available
 from controllers.statefulset import identity
 from kubepy.api import meta
 
@@ -35,8 +35,11 @@ class Plan:
     create: list[Obj] = field(default_factory=list)
     claims: list[Obj] = field(default_factory=list)
     """Existing pods whose missing claims are to be made."""
-    mend: list[Obj] = field(default_factory=list)
+    check: list[Obj] = field(default_factory=list)
+    """Existing pods whose identity, storage and owners of claims are to be checked."""
     delete: list[Obj] = field(default_factory=list)
+    update: Obj | None = None
+    """A pod to delete because it is of an old revision."""
     retain: list[Obj] = field(default_factory=list)
     """Condemned pods whose claims must follow the retention policy before they go."""
 
@@ -70,14 +73,19 @@ def make(statefulset: Obj, pods: Sequence[Obj], revisions: Revisions, now: float
     for pod in plan.condemned:
         if _condemned(plan, pod, ordered, bad[0] if bad else None, min_ready, now) and ordered:
             return plan
-    if statefulset["spec"].get("updateStrategy", {}).get("type") != "OnDelete" and not plan.create:
+    if statefulset["spec"].get("updateStrategy", {}).get("type") != "OnDelete":
         _update(statefulset, plan, revisions, min_ready, now)
     return plan
 
 
+def serves(pod: Obj, min_ready: float, now: float) -> bool:
+    """Running, and Ready for long enough."""
+    return identity.is_running_and_ready(pod) and is_available(pod, min_ready, now)
+
+
 def healthy(pod: Obj, min_ready: float, now: float) -> bool:
     """Available and not going."""
-    return identity.is_available(pod, min_ready, now) and not meta.deleting(pod)
+    return is_available(pod, min_ready, now) and not meta.deleting(pod)
 
 
 def _new(statefulset: Obj, revisions: Revisions, number: int) -> Obj:
@@ -105,10 +113,9 @@ def _replica(statefulset: Obj, plan: Plan, pod: Obj, ordered: bool, min_ready: f
         return True
     if phase == "Pending":
         plan.claims.append(pod)
-    if ordered and (meta.deleting(pod) or not identity.is_available(pod, min_ready, now)):
+    if ordered and (meta.deleting(pod) or not serves(pod, min_ready, now)):
         return True
-    if not identity.matches(statefulset, pod):
-        plan.mend.append(pod)
+    plan.check.append(pod)
     return False
 
 
@@ -116,51 +123,52 @@ def _condemned(plan: Plan, pod: Obj, ordered: bool, first_bad: Obj | None, min_r
     """Plan for one unwanted pod; True when an ordered set must wait here (processCondemned)."""
     if meta.deleting(pod):
         return ordered
-    if ordered and pod is not first_bad and not identity.is_available(pod, min_ready, now):
+    if ordered and pod is not first_bad and not serves(pod, min_ready, now):
         return True
     plan.delete.append(pod)
     return True
 
 
 def _update(statefulset: Obj, plan: Plan, revisions: Revisions, min_ready: float, now: float) -> None:
-    """Delete old pods from the highest ordinal down to the partition, as far as maxUnavailable allows."""
+    """Replace the outdated pod of the highest ordinal, down to the partition; wait at the first pod that does not serve.
+
+    rollingUpdate.maxUnavailable has no effect: upstream's feature is off by default.
+    """
     rolling = statefulset["spec"].get("updateStrategy", {}).get("rollingUpdate") or {}
-    limit = rolling.get("maxUnavailable")
-    most = 1 if limit is None else max(1, scaled(limit, identity.replicas(statefulset), False))
-    most -= sum(not healthy(p, min_ready, now) for p in plan.replicas)
-    outdated = [
-        p
-        for p in reversed(plan.replicas[rolling.get("partition", 0) :])
-        if identity.revision_of(p) != revisions.update and not meta.deleting(p) and identity.is_created(p)
-    ]
-    if not is_ordered(statefulset):
-        # Pods that do not serve anyway cost nothing to replace, and must not use up what is allowed.
-        plan.delete += [p for p in outdated if not identity.is_available(p, min_ready, now)]
-        outdated = [p for p in outdated if identity.is_available(p, min_ready, now)]
-    plan.delete += outdated[: max(0, most)]
+    for pod in reversed(plan.replicas[rolling.get("partition", 0) :]):
+        if identity.revision_of(pod) != revisions.update and not meta.deleting(pod):
+            plan.update = pod
+            return
+        if not healthy(pod, min_ready, now):
+            return
 
 
-def status(statefulset: Obj, pods: Sequence[Obj], revisions: Revisions, collisions: int, now: float) -> Obj:
-    """The status for the pods as they stand after the steps."""
+def status(statefulset: Obj, plan: Plan, revisions: Revisions, collisions: int, now: float) -> Obj:
+    """The status for the pods as they were before the steps."""
     min_ready = statefulset["spec"].get("minReadySeconds", 0)
-    made = [p for p in pods if identity.is_created(p)]
+    made = [p for p in (*plan.replicas, *plan.condemned) if identity.is_created(p)]
     ready = [p for p in made if identity.is_running_and_ready(p)]
     staying = [identity.revision_of(p) for p in made if not meta.deleting(p)]
     out: Obj = {
         "observedGeneration": meta.generation(statefulset),
         "replicas": len(made),
         "readyReplicas": len(ready),
-        "availableReplicas": sum(identity.is_available(p, min_ready, now) for p in ready),
-        "currentReplicas": staying.count(revisions.current),
+        "availableReplicas": sum(is_available(p, min_ready, now) for p in ready),
+        "currentReplicas": staying.count(revisions.current) - (plan.update is not None),
         "updatedReplicas": staying.count(revisions.update),
         "currentRevision": revisions.current,
         "updateRevision": revisions.update,
         "collisionCount": collisions,
     }
-    if conditions := statefulset.get("status", {}).get("conditions"):
-        out["conditions"] = conditions
     rolling = statefulset["spec"].get("updateStrategy", {}).get("type") != "OnDelete"
     if rolling and out["updatedReplicas"] == out["replicas"] == out["readyReplicas"] == identity.replicas(statefulset):
         # The update is complete; not so while a pod is between its deletion and its return.
         out["currentReplicas"], out["currentRevision"] = out["updatedReplicas"], out["updateRevision"]
     return {k: v for k, v in out.items() if v or k in ("replicas", "availableReplicas", "collisionCount")}
+
+
+def is_news(present: Obj, status: Obj) -> bool:
+    """Whether a status is worth writing (inconsistentStatus): a mere collision or a foreign condition is not."""
+    fields = ("replicas", "currentReplicas", "readyReplicas", "updatedReplicas", "availableReplicas", "currentRevision", "updateRevision")
+    newer: bool = status.get("observedGeneration", 0) > present.get("observedGeneration", 0)
+    return newer or any((status.get(f) or None) != (present.get(f) or None) for f in fields)

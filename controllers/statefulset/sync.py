@@ -8,7 +8,7 @@ from controllers.common import batch, history, pods
 from controllers.common.claims import Claimer
 from controllers.context import Context
 from controllers.statefulset import identity, plan
-from controllers.statefulset.claims import PVCS, Claims
+from controllers.statefulset.claims import PVCS, ClaimError, Claims
 from kubepy.api import meta
 from kubepy.api.errors import AlreadyExists, Conflict, NotFound, StatusError
 from kubepy.api.selectors import LabelSelector, from_label_selector
@@ -78,13 +78,12 @@ class _StatefulSets:
         revisions, collisions, stored = await self._revisions(statefulset, selector)
         now = self._clock.time()
         steps = plan.make(statefulset, members, revisions, now)
-        failure: StatusError | None = None
+        failure: Exception | None = None
         try:
             await self._carry_out(key, statefulset, steps)
-        except StatusError as e:
+        except (StatusError, ClaimError) as e:
             failure = e
-        seen = self._after(steps)
-        await self._write(statefulset, plan.status(statefulset, seen, revisions, collisions, now))
+        await self._write(statefulset, plan.status(statefulset, steps, revisions, collisions, now))
         if failure is not None:
             raise failure
         await self._truncate(statefulset, members, stored, revisions)
@@ -117,6 +116,8 @@ class _StatefulSets:
 
         async def create(number: int) -> None:
             pod = steps.create[number]
+            if self._claims.are_stale(statefulset, pod):
+                return
             waiting.add(f"+{meta.name(pod)}")
             try:
                 await self._create(statefulset, pod)
@@ -126,11 +127,13 @@ class _StatefulSets:
 
         for pod in steps.claims:
             await self._claims.ensure(statefulset, pod)
+            await self._own(statefulset, pod)
         _, failure = await batch.slow_start(len(steps.create), create)
-        for pod in steps.mend:
+        for pod in steps.check:
             await self._mend(statefulset, pod)
         for pod in steps.retain:
-            await self._claims.own(statefulset, pod)
+            if not self._claims.are_owned(statefulset, pod):
+                await self._claims.own(statefulset, pod)
 
         async def delete(pod: Obj) -> None:
             waiting.add(f"-{meta.uid(pod)}")
@@ -141,58 +144,69 @@ class _StatefulSets:
                 if not told:
                     waiting.discard(f"-{meta.uid(pod)}")
 
-        errors = await batch.in_parallel(steps.delete, delete)
+        errors = await batch.in_parallel([*steps.delete, *([steps.update] if steps.update is not None else [])], delete)
         if failure is not None or errors:
             raise failure or errors[0]
 
-    async def _create(self, statefulset: Obj, pod: Obj) -> None:
-        await self._claims.ensure(statefulset, pod)
-        subject = f"Pod {meta.name(pod)} in StatefulSet {meta.name(statefulset)}"
+    def _record(self, verb: str, statefulset: Obj, pod: Obj, failure: Exception | None = None) -> None:
+        """An event about what was done to a pod, or what failed."""
+        subject = f"{verb} Pod {meta.name(pod)} in StatefulSet {meta.name(statefulset)}"
+        if failure is None:
+            self._recorder.event(statefulset, "Normal", f"Successful{verb}", f"{subject} successful")
+        else:
+            self._recorder.event(statefulset, "Warning", f"Failed{verb}", f"{subject} failed error: {failure}")
+
+    async def _own(self, statefulset: Obj, pod: Obj) -> None:
         try:
+            await self._claims.own(statefulset, pod)
+        except ClaimError as e:
+            self._record("Update", statefulset, pod, e)
+            raise
+
+    async def _create(self, statefulset: Obj, pod: Obj) -> None:
+        try:
+            await self._claims.ensure(statefulset, pod)
             made = await self._client.create("pods", pod, meta.namespace(statefulset))
         except AlreadyExists:
             raise
-        except StatusError as e:
-            self._recorder.event(statefulset, "Warning", "FailedCreate", f"Create {subject} failed error: {e}")
+        except (StatusError, ClaimError) as e:
+            self._record("Create", statefulset, pod, e)
             raise
-        self._recorder.event(statefulset, "Normal", "SuccessfulCreate", f"Create {subject} successful")
-        await self._claims.own(statefulset, made)
+        await self._own(statefulset, made)
+        self._record("Create", statefulset, pod)
 
     async def _mend(self, statefulset: Obj, pod: Obj) -> None:
-        """Give an existing pod back its identity."""
-        await self._claims.ensure(statefulset, pod)
-        subject = f"Pod {meta.name(pod)} in StatefulSet {meta.name(statefulset)}"
+        """Give an existing pod back its identity and storage, and its claims the owners they should have (UpdateStatefulPod)."""
+        has_storage = identity.has_storage(statefulset, pod)
+        if identity.is_named(pod) and has_storage and self._claims.are_owned(statefulset, pod):
+            return
         try:
+            if not has_storage:
+                await self._claims.ensure(statefulset, pod)
+            await self._claims.own(statefulset, pod)
             await self._client.update("pods", identity.with_identity(statefulset, pod))
         except Conflict:
             raise
-        except StatusError as e:
-            self._recorder.event(statefulset, "Warning", "FailedUpdate", f"Update {subject} failed error: {e}")
+        except (StatusError, ClaimError) as e:
+            self._record("Update", statefulset, pod, e)
             raise
-        self._recorder.event(statefulset, "Normal", "SuccessfulUpdate", f"Update {subject} successful")
+        self._record("Update", statefulset, pod)
 
     async def _delete(self, statefulset: Obj, pod: Obj) -> bool:
         """Whether the pod was there, so that an event of its end will come."""
-        subject = f"Pod {meta.name(pod)} in StatefulSet {meta.name(statefulset)}"
         try:
             await self._client.delete("pods", meta.name(pod), meta.namespace(pod), preconditions={"uid": meta.uid(pod)})
         except (NotFound, Conflict):
             return False
         except StatusError as e:
-            self._recorder.event(statefulset, "Warning", "FailedDelete", f"Delete {subject} failed error: {e}")
+            self._record("Delete", statefulset, pod, e)
             raise
-        self._recorder.event(statefulset, "Normal", "SuccessfulDelete", f"Delete {subject} successful")
+        self._record("Delete", statefulset, pod)
         return True
-
-    def _after(self, steps: plan.Plan) -> list[Obj]:
-        """The pods as they were seen, with those going that were told to go."""
-        doomed = {meta.uid(p) for p in steps.delete}
-        seen = (*steps.replicas, *steps.condemned)
-        return [{**p, "metadata": {**p["metadata"], "deletionTimestamp": "now"}} if meta.uid(p) in doomed else p for p in seen]
 
     async def _write(self, statefulset: Obj, status: Obj) -> None:
         for attempt in (0, 1):
-            if pods.same(status, statefulset.get("status", {})):
+            if not plan.is_news(statefulset.get("status", {}), status):
                 return
             try:
                 await self._client.update_status(SETS, {**statefulset, "status": status})

@@ -22,7 +22,12 @@ def member(number: int, *, revision: str = "web-2", phase: str = "Running", is_r
 
 def steps(given: Obj, members: list[Obj]) -> tuple[list[str], list[str]]:
     found = plan.make(given, members, REVISIONS, NOW)
-    return [p["metadata"]["name"] for p in found.create], [p["metadata"]["name"] for p in found.delete]
+    doomed = [*found.delete, *([found.update] if found.update else [])]
+    return [p["metadata"]["name"] for p in found.create], [p["metadata"]["name"] for p in doomed]
+
+
+def status(given: Obj, members: list[Obj]) -> Obj:
+    return plan.status(given, plan.make(given, members, REVISIONS, NOW), REVISIONS, 0, NOW)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +51,13 @@ def steps(given: Obj, members: list[Obj]) -> tuple[list[str], list[str]]:
         ),
         ({"ordinals": {"start": 5}, "replicas": 1}, [], (["web-5"], [])),
         ({"podManagementPolicy": "Parallel"}, [member(0, revision="web-1", is_ready=False), member(1), member(2)], ([], ["web-0"])),
+        ({"podManagementPolicy": "Parallel"}, [member(n, revision="web-1", is_ready=False) for n in range(3)], ([], ["web-2"])),
+        ({"podManagementPolicy": "Parallel"}, [member(1, revision="web-1"), member(2)], (["web-0"], ["web-1"])),
+        (
+            {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 2}}},
+            [member(n, revision="web-1") for n in range(3)],
+            ([], ["web-2"]),
+        ),
     ],
 )
 def test_steps(spec: Obj, members: list[Obj], expected: tuple[list[str], list[str]]) -> None:
@@ -70,19 +82,26 @@ def test_identity_and_claims() -> None:
     assert made["metadata"]["labels"][identity.POD_INDEX] == "2"
     assert (made["spec"]["hostname"], made["spec"]["subdomain"]) == ("web-2", "web")
     assert made["spec"]["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "data-web-2"}}]
-    assert identity.matches(statefulset(volumeClaimTemplates=[claim]), made)
+    assert identity.is_named(made) and identity.has_storage(statefulset(volumeClaimTemplates=[claim]), made)
     (wanted,) = identity.claims(statefulset(volumeClaimTemplates=[claim]), made).values()
     assert wanted["metadata"]["labels"] == {"kind": "data", "app": "web"}
 
 
 def test_a_complete_update_makes_the_update_revision_current() -> None:
-    found = plan.status(statefulset(), [member(n) for n in range(3)], REVISIONS, 0, NOW)
+    found = status(statefulset(), [member(n) for n in range(3)])
     assert (found["currentRevision"], found["currentReplicas"], found["availableReplicas"]) == ("web-2", 3, 3)
     mixed = [member(0, revision="web-1"), member(1), member(2)]
-    found = plan.status(statefulset(), mixed, REVISIONS, 0, NOW)
+    found = status(statefulset(updateStrategy={"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}), mixed)
     assert (found["currentRevision"], found["currentReplicas"], found["updatedReplicas"]) == ("web-1", 1, 2)
+    assert "currentReplicas" not in status(statefulset(), mixed), "the pod that is being replaced does not count"
+
+
+def test_what_is_worth_writing() -> None:
+    found = status(statefulset(), [member(n) for n in range(3)])
+    assert not plan.is_news({**found, "collisionCount": 7, "conditions": [{"type": "Foreign"}]}, found)
+    assert plan.is_news({**found, "readyReplicas": 2}, found)
 
 
 def test_an_update_is_not_complete_while_a_pod_is_missing() -> None:
-    found = plan.status(statefulset(status={}), [member(1), member(2)], REVISIONS, 0, NOW)
+    found = status(statefulset(status={}), [member(1), member(2)])
     assert (found["currentRevision"], found.get("currentReplicas", 0)) == ("web-1", 0)
