@@ -98,7 +98,11 @@ def new_size(d: Obj, sets: Sequence[Obj], current: int) -> int:
 
 
 def shrink_old(d: Obj, new: Obj, old: Sequence[Obj]) -> Sizes:
-    """The old sets to shrink in a rolling update: first their unhealthy pods, then as availability allows (reconcileOldReplicaSets)."""
+    """The old sets to shrink in a rolling update: first their unhealthy pods, then as availability allows (reconcileOldReplicaSets).
+
+    A set may come twice. One that counts more available pods than it should have has yet to catch up with its size: until then
+    what it says of availability is worth nothing.
+    """
     everything = [*old, new]
     if total(old) == 0:
         return []
@@ -109,20 +113,27 @@ def shrink_old(d: Obj, new: Obj, old: Sequence[Obj]) -> Sizes:
         return []
     by_age = sorted(old, key=age)
     sizes = {meta.uid(rs): replicas(rs) for rs in by_age}
+    out: Sizes = []
     cleaned = 0
     for rs in by_age:
+        if cleaned >= most:
+            break
+        if replicas(rs) == 0:
+            continue
         unhealthy = replicas(rs) - rs.get("status", {}).get("availableReplicas", 0)
-        count = min(most - cleaned, unhealthy)
-        if count > 0:
+        if unhealthy < 0:
+            return out
+        if count := min(most - cleaned, unhealthy):
             sizes[meta.uid(rs)] -= count
+            out.append((rs, sizes[meta.uid(rs)]))
             cleaned += count
     spare = counted(everything, "availableReplicas") - floor
     for rs in by_age:
         count = min(sizes[meta.uid(rs)], spare)
         if count > 0:
-            sizes[meta.uid(rs)] -= count
+            out.append((rs, sizes[meta.uid(rs)] - count))
             spare -= count
-    return [(rs, sizes[meta.uid(rs)]) for rs in by_age if sizes[meta.uid(rs)] != replicas(rs)]
+    return out
 
 
 def is_scaling(d: Obj, sets: Sequence[Obj]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from controllers.common.pods import same
 from controllers.deployment.plan import counted, max_unavailable, replicas, total
 from kubepy.api import meta
 from kubepy.runtime.clock import format_time, parse_time
@@ -69,6 +70,11 @@ def calculate(d: Obj, new: Obj | None, old: Sequence[Obj], now: float) -> Obj:
         reached = new_condition("Available", "False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.", now)
     set_condition(status, reached)
     return status
+
+
+def differs(a: Obj, b: Obj) -> bool:
+    """Whether two statuses differ; no terminating replicas are not the same as an unknown number."""
+    return not same(a, b) or a.get("terminatingReplicas") != b.get("terminatingReplicas")
 
 
 def is_complete(d: Obj, status: Obj) -> bool:

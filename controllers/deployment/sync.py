@@ -217,19 +217,21 @@ class _Deployments:
 
     async def _resize(self, d: Obj, new: Obj | None, old: list[Obj], sizes: plan.Sizes) -> tuple[Obj | None, list[Obj]]:
         """Give sets their sizes, with an event for each change; (new set, old sets) as they are then."""
+        latest: dict[str, Obj] = {}
         for rs, size in sizes:
+            uid = meta.uid(rs)
+            rs = latest.get(uid, rs)
             before = plan.replicas(rs)
             wanted = revisions.size_annotations(d)
             if before == size and all(meta.annotations(rs).get(k) == v for k, v in wanted.items()):
                 continue
             annotations = {**meta.annotations(rs), **wanted}
             body = {**rs, "metadata": {**rs["metadata"], "annotations": annotations}, "spec": {**rs["spec"], "replicas": size}}
-            updated = await self._client.update(REPLICASETS, body)
+            updated = latest[uid] = await self._client.update(REPLICASETS, body)
             if before != size:
                 direction = "up" if size > before else "down"
                 text = f"Scaled {direction} replica set {meta.name(rs)} from {before} to {size}"
                 self._recorder.event(d, "Normal", "ScalingReplicaSet", text)
-            uid = meta.uid(rs)
             new = updated if new is not None and meta.uid(new) == uid else new
             old = [updated if meta.uid(o) == uid else o for o in old]
         return new, old
@@ -251,7 +253,7 @@ class _Deployments:
         return answer
 
     async def _write_if_changed(self, d: Obj, new_status: Obj) -> Result | None:
-        if not pods.same(new_status, d["status"]):
+        if status.differs(new_status, d["status"]):
             d = await self._write(d, new_status)
         after = status.check_again(d, d["status"], self._clock.time())
         return Result(after=after) if after is not None else None

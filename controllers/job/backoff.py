@@ -35,37 +35,46 @@ def _remaining(failures: int, last: float | None, now: float) -> float:
     return max(0.0, last + delay - now)
 
 
-def updated(record: Record, succeeded: Sequence[Obj], failed: Sequence[Obj], now: float) -> Record:
+def updated(record: Record, succeeded: Sequence[Obj], failed: Sequence[Obj]) -> Record:
     """The record after pods finished (backoff_utils.go newBackoffRecord)."""
-    times = sorted(finished_at(p, now) for p in failed)
+    times = sorted(map(finished_at, failed))
     if not succeeded:
         return Record(record.failures + len(times), times[-1]) if times else record
-    success = max(finished_at(p, now) for p in succeeded)
+    success = max(map(finished_at, succeeded))
     later = [t for t in times if t > success]
     return Record(len(later), later[-1] if later else None)
 
 
-def finished_at(pod: Obj, now: float) -> float:
-    """When a pod finished: its last container's end, its Ready condition's change, its deletion, or now."""
-    status = pod.get("status", {})
-    ends = [
-        parse_time(entry["state"]["terminated"]["finishedAt"])
-        for entry in status.get("containerStatuses") or ()
-        if (entry.get("state", {}).get("terminated") or {}).get("finishedAt")
-    ]
+def finished_at(pod: Obj) -> float:
+    """When a pod finished: when its last container ended, it stopped being ready or was deleted; else when it was made."""
+    ends = _container_ends(pod)
     if ends:
         return max(ends)
     ready = pods.condition(pod, "Ready")
-    if pods.is_terminal(pod) and ready is not None and ready.get("lastTransitionTime"):
+    if ready is not None and ready.get("status") == "False" and ready.get("lastTransitionTime"):
         return parse_time(ready["lastTransitionTime"])
+    metadata = meta.metadata(pod)
     if meta.deleting(pod):
-        metadata = meta.metadata(pod)
         return parse_time(metadata["deletionTimestamp"]) - (metadata.get("deletionGracePeriodSeconds") or 0)
-    return now
+    return parse_time(metadata["creationTimestamp"])
+
+
+def _container_ends(pod: Obj) -> list[float]:
+    """When each container ended, sidecars included; nothing unless all of a sort have (latestFinishTime)."""
+    status = pod.get("status", {})
+    sidecars = {c["name"] for c in pod["spec"].get("initContainers") or () if c.get("restartPolicy") == "Always"}
+    out: list[float] = []
+    for entries in (
+        status.get("containerStatuses") or (),
+        [e for e in status.get("initContainerStatuses") or () if e["name"] in sidecars],
+    ):
+        ends = [(e.get("state", {}).get("terminated") or {}).get("finishedAt") for e in entries]
+        out = [] if None in ends else [*out, *map(parse_time, ends)]
+    return out
 
 
 def remaining_for_index(failed: Obj | None, now: float) -> float:
     """Seconds before an index gets its next pod; `failed` is the one to replace."""
     if failed is None:
         return 0.0
-    return _remaining(absolute_failures(failed) + 1, finished_at(failed, now), now)
+    return _remaining(absolute_failures(failed) + 1, finished_at(failed), now)

@@ -8,6 +8,7 @@ from typing import Any
 
 from controllers.common import pods
 from controllers.job import indexes, policies
+from controllers.job.backoff import finished_at
 from controllers.job.pod import tracked
 from kubepy.api import meta
 from kubepy.runtime.clock import format_time, parse_time
@@ -213,7 +214,9 @@ class State:
             if index is None or index in running or index in self.done or index in (self.failed_indexes or ()):
                 continue
             known = self.waiting.get(index)
-            if known is None or policies.absolute_failures(pod) > policies.absolute_failures(known):
+            if known is None or (
+                policies.absolute_failures(known) <= policies.absolute_failures(pod) and finished_at(known) <= finished_at(pod)
+            ):
                 self.waiting[index] = pod
 
     def is_complete(self, active: int) -> bool:

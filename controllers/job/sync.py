@@ -116,7 +116,7 @@ class _Jobs:
         state = State(job, await claimer.claim(candidates), self._clock.time(), self._tracker.removed(key), self._started.get(key))
         if not job.get("status", {}).get("startTime") and not state.suspended:
             self._started[key] = state.started = state.now
-        record = backoff.updated(self._backoff.get(key, backoff.Record()), state.newly_succeeded, state.newly_failed, state.now)
+        record = backoff.updated(self._backoff.get(key, backoff.Record()), state.newly_succeeded, state.newly_failed)
         before = dict(job.get("status", {}))
         deadline = state.judge()
         failure: Exception | None = None
@@ -173,6 +173,8 @@ class _Jobs:
             if not ensure_condition(state.status, new_condition("Suspended", "JobSuspended", "Job suspended", state.now)):
                 return False
             self._recorder.event(state.job, "Normal", "Suspended", "Job suspended")
+            # Until it is resumed it has not started, which lets its scheduling be changed.
+            state.status.pop("startTime", None)
             return True
         if not ensure_condition(state.status, new_condition("Suspended", "JobResumed", "Job resumed", state.now, "False")):
             return False

@@ -46,11 +46,11 @@ def start(ctx: Context) -> None:
                     present = await ctx.client.get(CLAIMS, meta.name(body), meta.namespace(body))
                 except StatusError as e:
                     text = f"ephemeral volume {volume['name']}: create PVC {meta.name(body)}: {e}"
-                    recorder.event(pod, "Warning", "FailedCreate", text)
+                    recorder.event(pod, "Warning", "FailedBinding", text)
                     raise
             if not meta.is_controlled_by(present, pod):
                 text = f"PVC {meta.namespace(body)}/{meta.name(body)} was not created for pod {key} (pod is not owner)"
-                recorder.event(pod, "Warning", "FailedCreate", f"ephemeral volume {volume['name']}: {text}")
+                recorder.event(pod, "Warning", "FailedBinding", f"ephemeral volume {volume['name']}: {text}")
 
     def has_ephemeral(kind: str, old: Obj | None, new: Obj) -> bool:
         return kind == "ADDED" and any("ephemeral" in v for v in new.get("spec", {}).get("volumes") or ())

@@ -37,6 +37,23 @@ _RETENTION = ("Retain", "Delete")
 _COUNTS = ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas", "observedGeneration", "collisionCount")
 
 
+def _rolling(obj: Obj) -> Obj:
+    found: Obj = ((obj.get("spec") or {}).get("updateStrategy") or {}).get("rollingUpdate") or {}
+    return found
+
+
+def _prepare(obj: Obj) -> None:
+    """Gated fields go: those of the template, and maxUnavailable (MaxUnavailableStatefulSet is off)."""
+    drop_template(obj)
+    _rolling(obj).pop("maxUnavailable", None)
+
+
+def _prepare_update(new: Obj, old: Obj) -> None:
+    prepare_update(new, old)
+    if _rolling(old).get("maxUnavailable") is None:
+        _rolling(new).pop("maxUnavailable", None)
+
+
 def _default(obj: Obj) -> None:
     default_template(obj)
     spec = obj.get("spec")
@@ -170,8 +187,8 @@ def _warnings(new: Obj, old: Obj | None) -> list[str]:
 
 STRATEGY = with_status(
     default=_default,
-    prepare=empty_status({"replicas": 0, "availableReplicas": 0}, drop_template),
-    prepare_update=prepare_update,
+    prepare=empty_status({"replicas": 0, "availableReplicas": 0}, _prepare),
+    prepare_update=_prepare_update,
     warnings=_warnings,
     name_check=names.name_is_label,
     status_meta=(),

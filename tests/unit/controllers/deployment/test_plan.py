@@ -64,6 +64,15 @@ def test_shrink_old(unavailable: int, new: int, available: int, old: list[tuple[
     assert sizes(found) == expected
 
 
+def test_unhealthy_pods_go_first_and_by_themselves() -> None:
+    found = plan.shrink_old(deployment(10, 2, 4), rs("new", 2, 2), [rs("old", 10, 8)])
+    assert [n for _, n in found] == [8, 4]
+
+
+def test_a_set_that_has_not_caught_up_with_its_size_is_waited_for() -> None:
+    assert plan.shrink_old(deployment(4, 0, 2), rs("new", 6, 0), [rs("old", 4, 8)]) == []
+
+
 def test_scaling_is_proportional_and_leaves_nothing_over() -> None:
     d = deployment(20, 0, 5)
     sets = [rs(n, s, age=a, **{plan.MAXIMUM: "10"}) for n, s, a in (("new", 5, 1), ("mid", 3, 2), ("old", 2, 3))]

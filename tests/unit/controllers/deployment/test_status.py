@@ -91,3 +91,8 @@ def test_when_to_look_again() -> None:
     assert status.check_again(waiting, waiting["status"], NOW) == 501
     done = deployment(conditions=[progressing("ProgressDeadlineExceeded", 100, "False")])
     assert status.check_again(done, done["status"], NOW) is None
+
+
+def test_no_terminating_replicas_is_news() -> None:
+    assert status.differs({"terminatingReplicas": 0}, {})
+    assert not status.differs({"replicas": 0, "terminatingReplicas": 0}, {"terminatingReplicas": 0})

@@ -8,7 +8,7 @@ from controllers.job import backoff, indexes, policies
 from controllers.job.pod import FINALIZER, build
 from controllers.job.state import State
 from kubepy.runtime.clock import format_time
-from tests.support.objects import NOW, owner, pod
+from tests.support.objects import NOW, owner, pod, ready
 
 Obj = dict[str, Any]
 
@@ -79,12 +79,29 @@ def test_success_policy() -> None:
 
 def test_backoff_doubles_and_success_resets_it() -> None:
     failed = child("p", "Failed", exit_code=1)
-    record = backoff.updated(backoff.Record(), [], [failed], NOW)
+    record = backoff.updated(backoff.Record(), [], [failed])
     assert record.remaining(NOW) == 5
-    record = backoff.updated(record, [], [failed], NOW)
+    record = backoff.updated(record, [], [failed])
     assert record.remaining(NOW) == 15
     assert backoff.Record(50, NOW).remaining(NOW) == backoff.LIMIT
-    assert backoff.updated(record, [child("s", "Succeeded", exit_code=0)], [], NOW) == backoff.Record()
+    assert backoff.updated(record, [child("s", "Succeeded", exit_code=0)], []) == backoff.Record()
+
+
+def test_when_a_pod_finished() -> None:
+    made = NOW - 3600
+    assert backoff.finished_at(child("p", "Failed")) == made, "nothing but its creation is known"
+    unready = child("p", "Failed")
+    unready["status"]["conditions"] = [ready("False", NOW - 7)]
+    assert backoff.finished_at(unready) == NOW - 7
+    sidecar = child("p", "Failed", exit_code=1)
+    sidecar["spec"]["initContainers"] = [{"name": "proxy", "restartPolicy": "Always"}, {"name": "setup"}]
+    ended = {"exitCode": 0, "finishedAt": format_time(NOW - 1)}
+    sidecar["status"]["initContainerStatuses"] = [{"name": "setup", "state": {}}, {"name": "proxy", "state": {"terminated": ended}}]
+    assert backoff.finished_at(sidecar) == NOW - 1
+    sidecar["status"]["containerStatuses"].append({"name": "other", "state": {"running": {}}})
+    sidecar["status"]["initContainerStatuses"] = []
+    assert backoff.finished_at(sidecar) == made, "while a container runs, ends say nothing"
+    assert backoff.finished_at(child("p", "Running", deleting=True)) == NOW
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,11 @@ def test_daemonset_counts_its_templates(create, update):
     assert update(old, new).obj["metadata"]["annotations"] == {"deprecated.daemonset.template.generation": "2"}
 
 
+def test_statefulsets_lose_max_unavailable_which_is_off(create):
+    obj = workload("StatefulSet", updateStrategy={"rollingUpdate": {"partition": 1, "maxUnavailable": 2}})
+    assert create(obj).obj["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}
+
+
 def test_statefulset_containers_may_mount_claim_templates(create, update):
     claims = [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}]
     mounts = [{"name": "c", "image": "i", "volumeMounts": [{"name": "data", "mountPath": "/d"}]}]
