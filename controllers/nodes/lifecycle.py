@@ -18,6 +18,7 @@ from controllers.nodes.ipam import node_reference
 from kubepy.api import meta
 from kubepy.api.errors import Conflict, NotFound, StatusError
 from kubepy.runtime.backoff import TokenBucket
+from kubepy.runtime.cache import key_of
 from kubepy.runtime.clock import format_time
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,11 @@ class _Lifecycle:
         self._controller = ctx.controller("node-lifecycle", self._sync, workers=8)
         self._controller.watch(self._nodes)
         self._controller.depends(self._pods, self._leases)
+        self._unready: set[str] = set()
+        """Lost nodes whose pods are still to be marked not ready."""
+        self._bound = ctx.controller("node-lifecycle-pods", self._judge_bound, workers=2)
+        self._bound.depends(self._nodes, self._pods)
+        self._pods.on_event(self._pod_changed)
         self._nodes.on_event(lambda kind, old, new: self._soon.set())
         self._leases.on_event(self._renewed)
         ctx.manager.add(self._monitor)
@@ -124,14 +130,18 @@ class _Lifecycle:
             status = (found or {}).get("status", "Unknown")
             left = observed.probed + grace - now
             if left <= 0:
-                if status != "Unknown" or found is None:
-                    await self._lost(node)
+                if (status != "Unknown" or found is None) and await self._lost(node) and status == "True":
+                    text = f"Node {name} status is now: NodeNotReady"
+                    self._recorder.event(node_reference(node), "Normal", "NodeNotReady", text)
+                    self._unready.add(name)
                 status = "Unknown"
             else:
                 wait = min(wait, left)
             if health.EXCLUDED not in meta.labels(node):
                 ready.setdefault(health.zone(node), {})[name] = status == "True"
-            await self._judge(node, status, left <= 0)
+            await self._judge(node, status)
+            if name in self._unready and (status == "True" or await self._pods_not_ready(node)):
+                self._unready.discard(name)
         self._disrupt(ready)
         if self._to_taint:
             await self._taint(nodes)
@@ -147,17 +157,19 @@ class _Lifecycle:
             self._recorder.event(node_reference(self._known[name]), "Normal", "RemovingNode", text)
             self._health.pop(name, None)
             self._to_taint.pop(name, None)
+            self._unready.discard(name)
         self._known = nodes
 
-    async def _lost(self, node: Obj) -> None:
-        """The heartbeats stopped: its conditions become Unknown, its pods not ready."""
+    async def _lost(self, node: Obj) -> bool:
+        """The heartbeats stopped: its conditions become Unknown; whether that was written."""
         conditions = health.unknown_conditions(node, self._clock.time())
         try:
             await self._client.update_status("nodes", {**node, "status": {**node.get("status", {}), "conditions": conditions}})
         except (Conflict, NotFound):
-            return
+            return False
+        return True
 
-    async def _judge(self, node: Obj, status: str, lost: bool) -> None:
+    async def _judge(self, node: Obj, status: str) -> None:
         name = meta.name(node)
         present = node.get("spec", {}).get("taints") or ()
         if status == "True":
@@ -171,32 +183,40 @@ class _Lifecycle:
             await swap_taints(self._ctx, node, [self._no_execute(wanted)], [wrong])
         elif taints.find(present, wanted, "NoExecute") is None:
             self._to_taint.setdefault(name, wanted)
-        was = pods.condition(node, "Ready")
-        if lost or (was is not None and was.get("status") != "True"):
-            await self._pods_not_ready(node)
 
     def _no_execute(self, key: str) -> Obj:
         return {"key": key, "effect": "NoExecute", "timeAdded": format_time(self._clock.time())}
 
-    async def _pods_not_ready(self, node: Obj) -> None:
-        """Take the pods of an unhealthy node out of endpoints (MarkPodsNotReady); once, as they are not ready then."""
-        affected = [p for p in self._pods.cache.by_index("node", meta.name(node)) if pods.is_ready(p)]
-        if not affected:
-            return
-        text = f"Node {meta.name(node)} status is now: NodeNotReady"
-        self._recorder.event(node_reference(node), "Normal", "NodeNotReady", text)
-
-        async def mark(pod: Obj) -> None:
-            entry = {**(pods.condition(pod, "Ready") or {}), "status": "False", "lastTransitionTime": format_time(self._clock.time())}
-            try:
-                patch = {"metadata": {"uid": meta.uid(pod)}, "status": {"conditions": [entry]}}
-                await self._client.patch("pods", meta.name(pod), patch, meta.namespace(pod), type="strategic", subresource="status")
-            except NotFound:
-                return
-            self._recorder.event(pod, "Warning", "NodeNotReady", "Node is not ready")
-
-        for error in await in_parallel(affected, mark, limit=16):
+    async def _pods_not_ready(self, node: Obj) -> bool:
+        """Take the pods of a node that was lost out of endpoints, once; False when it must be tried again (MarkPodsNotReady)."""
+        errors = await in_parallel(self._pods.cache.by_index("node", meta.name(node)), self._mark, limit=16)
+        for error in errors:
             log.warning("a pod of node %s could not be marked not ready: %s", meta.name(node), error)
+        return not errors
+
+    async def _mark(self, pod: Obj) -> None:
+        if not pods.is_ready(pod):
+            return
+        entry = {**(pods.condition(pod, "Ready") or {}), "status": "False", "lastTransitionTime": format_time(self._clock.time())}
+        patch = {"metadata": {"uid": meta.uid(pod)}, "status": {"conditions": [entry]}}
+        try:
+            await self._client.patch("pods", meta.name(pod), patch, meta.namespace(pod), type="strategic", subresource="status")
+        except NotFound:
+            return
+        self._recorder.event(pod, "Warning", "NodeNotReady", "Node is not ready")
+
+    def _pod_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
+        name = new.get("spec", {}).get("nodeName")
+        if kind != "DELETED" and name in self._health and (old is None or old.get("spec", {}).get("nodeName") != name):
+            self._bound.enqueue(key_of(new))
+
+    async def _judge_bound(self, key: str) -> None:
+        """A pod that comes to a node which is not ready is not ready either (processPod)."""
+        pod = self._pods.cache.get(key)
+        node = self._nodes.cache.get(pod["spec"].get("nodeName", "")) if pod is not None else None
+        found = pods.condition(node, "Ready") if node is not None else None
+        if pod is not None and found is not None and found.get("status") != "True":
+            await self._mark(pod)
 
     def _disrupt(self, ready: dict[str, dict[str, bool]]) -> None:
         """Set each zone's eviction rate; none at all when every zone is down, as then the fault is likely ours (handleDisruption)."""
