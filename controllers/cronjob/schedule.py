@@ -156,13 +156,12 @@ class Due:
 def due(schedule: Schedule, since: float, now: float) -> Due:
     """What is due after `since` (utils.go mostRecentScheduleTime). Raises ScheduleError for a schedule that never comes."""
     first = schedule.next(since)
-    if first is None or now < first:
+    if first is not None and now < first:
         return Due(None)
-    second = schedule.next(first)
-    if second is None or now < second:
+    second = schedule.next(first) if first is not None else None
+    if first is not None and second is not None and now < second:
         return Due(first)
-    gap = round(second - first)
-    if gap < 1:
+    if first is None or second is None or (gap := round(second - first)) < 1:
         raise ScheduleError("time difference between two schedules is less than 1 second")
     count = int(now - first) // gap + 1
     moment = schedule.next(first + (count - 2) * gap)

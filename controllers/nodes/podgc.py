@@ -35,6 +35,12 @@ def _doomed(pod: Obj) -> tuple[str, ...]:
     return (pod.get("spec", {}).get("nodeName", ""),) if meta.deleting(pod) else ()
 
 
+def removal_order(pod: Obj) -> tuple[bool, str, str]:
+    """Evicted pods first, which nothing counts any more; then the oldest."""
+    evicted = pods.phase(pod) == "Failed" and pod["status"].get("reason") == "Evicted"
+    return not evicted, meta.metadata(pod).get("creationTimestamp", ""), meta.name(pod)
+
+
 class _PodGC:
     def __init__(self, ctx: Context) -> None:
         self._client, self._clock, self._threshold = ctx.client, ctx.clock, ctx.options.terminated_pod_gc_threshold
@@ -55,7 +61,7 @@ class _PodGC:
     async def _collect(self) -> None:
         cache = self._pods.cache
         if self._threshold > 0 and len(excess := cache.by_index("terminated", "")) > self._threshold:
-            excess.sort(key=lambda p: (meta.metadata(p).get("creationTimestamp", ""), meta.name(p)))
+            excess.sort(key=removal_order)
             for pod in excess[: len(excess) - self._threshold]:
                 await self._remove(pod, None)
         now = self._clock.monotonic()
@@ -85,7 +91,7 @@ class _PodGC:
         name, namespace = meta.name(pod), meta.namespace(pod)
         try:
             if not pods.is_terminal(pod):
-                status: Obj = {"phase": "Failed"}
+                status: Obj = {"phase": "Failed", "observedGeneration": meta.generation(pod)}
                 if why is not None:
                     stamp = format_time(self._clock.time())
                     condition = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC", "message": why}

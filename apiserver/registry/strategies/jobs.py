@@ -58,7 +58,8 @@ def _default(obj: Obj) -> None:
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     meta = obj.setdefault("metadata", {})
     if not meta.get("labels") and labels:
-        meta["labels"] = dict(labels)
+        # The very same labels, not a copy: upstream's two maps are one, and what is generated for the template comes into both.
+        meta["labels"] = labels
 
 
 def _prepare(obj: Obj) -> None:

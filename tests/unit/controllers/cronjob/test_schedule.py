@@ -59,7 +59,10 @@ def test_wrong(wrong: str) -> None:
 
 
 def test_a_day_that_never_comes() -> None:
-    assert schedule.parse("0 0 31 2 *").next(at("2026-01-01T00:00:00")) is None
+    never = schedule.parse("0 0 31 2 *")
+    assert never.next(at("2026-01-01T00:00:00")) is None
+    with pytest.raises(schedule.ScheduleError, match="time difference between two schedules is less than 1 second"):
+        schedule.due(never, at("2026-01-01T00:00:00"), at("2026-06-01T00:00:00"))
 
 
 def test_due() -> None:

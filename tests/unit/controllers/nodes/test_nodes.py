@@ -7,7 +7,9 @@ import pytest
 
 from controllers.nodes import health, taints, ttl
 from controllers.nodes.ipam import CIDRSet
-from tests.support.objects import NOW, ready
+from controllers.nodes.podgc import removal_order
+from kubepy.runtime.clock import format_time
+from tests.support.objects import NOW, pod, ready
 
 Obj = dict[str, Any]
 
@@ -97,3 +99,9 @@ def test_subnets() -> None:
 
 def test_ttl_steps_do_not_flap() -> None:
     assert [ttl.STEPS[ttl.next_step(s, n)][2] for s, n in ((0, 100), (0, 101), (1, 95), (1, 89), (0, 5000))] == [0, 15, 15, 0, 300]
+
+
+def test_evicted_pods_are_collected_first() -> None:
+    old, young, evicted = (pod(n, phase="Failed", creationTimestamp=format_time(NOW - a)) for n, a in (("a", 9), ("b", 5), ("c", 1)))
+    evicted["status"]["reason"] = "Evicted"
+    assert sorted([young, evicted, old], key=removal_order) == [evicted, old, young]

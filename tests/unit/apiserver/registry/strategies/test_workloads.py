@@ -124,6 +124,9 @@ def test_job_selector_is_generated(create):
     assert obj["spec"]["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": "uid-1"}}
     assert obj["spec"]["template"]["metadata"]["labels"] == labels == obj["metadata"]["labels"]
     assert (obj["spec"]["completions"], obj["spec"]["parallelism"], obj["spec"]["backoffLimit"]) == (1, 1, 6)
+    given = job(template={"metadata": {"labels": {"app": "a"}}, **job()["spec"]["template"]})
+    obj = create(given).obj
+    assert obj["metadata"]["labels"] == {"app": "a", **labels}, "labels that come from the template gain what the template gains"
 
 
 def test_suspended_jobs_may_be_placed_elsewhere(create, update):
