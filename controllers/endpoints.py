@@ -43,8 +43,8 @@ def subsets(service: Obj, members: Iterable[Obj]) -> list[Obj]:
         address: Obj = {"ip": ips[0]}
         if host := services.hostname(pod, service):
             address["hostname"] = host
-        if node := pod.get("spec", {}).get("nodeName"):
-            address["nodeName"] = node
+        # Of a pod without node the name is empty, not absent: the server refuses that, and the write is tried until there is one.
+        address["nodeName"] = pod.get("spec", {}).get("nodeName", "")
         address["targetRef"] = services.target_ref(pod)
         ports = []
         for port in spec.get("ports") or ():

@@ -139,8 +139,9 @@ class _Namespaces:
 
             errors = await in_parallel(group, clear, limit=16)
             remains.errors += [str(e) for e in errors]
-            if remains.left or errors:
-                break
+            if group is pods and remains.left:
+                # Pods first: until they are gone nothing is said of what remains.
+                return bad, remains
         if remains.errors and CONTENT not in bad and DISCOVERY not in bad:
             text = f"Failed to delete all resource types, {len(remains.errors)} remaining: {', '.join(remains.errors)}"
             bad[CONTENT] = ("ContentDeletionFailed", text)
@@ -171,10 +172,10 @@ class _Namespaces:
             return []
 
     async def _report(self, namespace: Obj, bad: dict[str, tuple[str, str]]) -> None:
-        """Write the conditions. A namespace that empties at once is not bothered with five good ones."""
+        """Write the conditions."""
         present = namespace.get("status", {}).get("conditions") or []
         wanted = conditions(present, bad, self._clock.time())
-        if same(wanted, present) or not (bad or present):
+        if same(wanted, present):
             return
         try:
             await self._client.update_status("namespaces", {**namespace, "status": {**namespace["status"], "conditions": wanted}})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from controllers.common import pods
+from controllers.common.goselector import go_selector
 from controllers.common.resources import shared
 from controllers.context import Context
 from controllers.disruption import plan
@@ -57,6 +58,7 @@ class _Disruption:
         )  # fmt: skip
 
     def _budgets_of(self, pod: Obj) -> list[str]:
+        """The budgets that select a pod; one is all that eviction can honour, so more of them are reported."""
         out = []
         for pdb in self._pdbs.cache.list(meta.namespace(pod)):
             try:
@@ -64,6 +66,10 @@ class _Disruption:
                     out.append(key_of(pdb))
             except SelectorError:
                 continue
+        if len(out) > 1:
+            chosen = out[0].partition("/")[2]
+            text = f'Pod "{meta.namespace(pod)}"/"{meta.name(pod)}" matches multiple PodDisruptionBudgets.  Chose "{chosen}" arbitrarily.'
+            self._recorder.event(pod, "Warning", "MultiplePodDisruptionBudgets", text)
         return out
 
     def _owner_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
@@ -110,7 +116,7 @@ class _Disruption:
             if found is not None:
                 sizes[found[0]] = found[1]
         if unmanaged:
-            shown = _go_selector(pdb["spec"].get("selector"))
+            shown = go_selector(pdb["spec"].get("selector"))
             text = (
                 f"Pods selected by this PodDisruptionBudget (selector: {shown}) were found to be unmanaged. "
                 "As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. "
@@ -149,13 +155,3 @@ class _Disruption:
         except (NotFound, Conflict):
             return Result(requeue=True)
         return None
-
-
-def _go_selector(selector: Obj | None) -> str:
-    """A label selector as Go prints the struct."""
-    found = selector or {}
-    labels = " ".join(f"{k}:{v}" for k, v in sorted((found.get("matchLabels") or {}).items()))
-    rules = " ".join(f"{{{r['key']} {r['operator']} [{' '.join(r.get('values') or ())}]}}" for r in found.get("matchExpressions") or ())
-    return (
-        f"&LabelSelector{{MatchLabels:map[string]string{{{labels.replace(' ', ',')}{',' if labels else ''}}},MatchExpressions:[{rules}],}}"
-    )

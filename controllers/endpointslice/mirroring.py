@@ -43,23 +43,26 @@ def endpoint(address: Obj, ready: bool) -> Obj:
     return out
 
 
-def desired(subsets: list[Obj]) -> dict[str, tuple[dict[plan.Ports, list[Obj]], dict[plan.Ports, list[Obj]]]]:
-    """address type → (endpoints by ports, the ports)."""
+def desired(subsets: list[Obj]) -> tuple[dict[str, tuple[dict[plan.Ports, list[Obj]], dict[plan.Ports, list[Obj]]]], int]:
+    """(address type → (endpoints by ports, the ports), how many addresses are left out); ready ones come first."""
     out: dict[str, tuple[dict[plan.Ports, list[Obj]], dict[plan.Ports, list[Obj]]]] = {}
+    skipped = 0
     for subset in subsets:
         ports = [{"name": p.get("name", ""), **{k: v for k, v in p.items() if k != "name"}} for p in subset.get("ports") or ()]
         key = plan.ports_key(ports)
-        for field, ready in (("addresses", True), ("notReadyAddresses", False)):
-            for address in (subset.get(field) or ())[:MAX_ENDPOINTS]:
-                family = "IPv6" if ipaddress.ip_address(address["ip"]).version == 6 else "IPv4"
-                found, known = out.setdefault(family, ({}, {}))
-                known[key] = ports
-                found.setdefault(key, []).append(endpoint(address, ready))
-    return out
+        entries = [(address, ready) for f, ready in (("addresses", True), ("notReadyAddresses", False)) for address in subset.get(f) or ()]
+        skipped += max(0, len(entries) - MAX_ENDPOINTS)
+        for address, ready in entries[:MAX_ENDPOINTS]:
+            family = "IPv6" if ipaddress.ip_address(address["ip"]).version == 6 else "IPv4"
+            found, known = out.setdefault(family, ({}, {}))
+            known[key] = ports
+            found.setdefault(key, []).append(endpoint(address, ready))
+    return out, skipped
 
 
 class _Mirror:
     def __init__(self, ctx: Context) -> None:
+        self._recorder = ctx.recorder("endpoint-slice-mirroring-controller")
         self._endpoints, self._services, self._slices = ctx.informer("endpoints"), ctx.informer("services"), ctx.informer(SLICES)
         self._slices.cache.add_index("service", by_service)
         self._writer = Writer(ctx.client)
@@ -98,8 +101,13 @@ class _Mirror:
         labels = {k: v for k, v in meta.labels(endpoints).items() if k not in (plan.NAME_LABEL, plan.MANAGED_BY)}
         labels.update({plan.NAME_LABEL: meta.name(endpoints), plan.MANAGED_BY: CONTROLLER})
         annotations = {k: v for k, v in meta.annotations(endpoints).items() if k not in (LAST_APPLIED, plan.TRIGGER)}
-        trigger = meta.annotations(endpoints).get(plan.TRIGGER, "")
-        by_family = desired(endpoints.get("subsets") or [])
+        by_family, skipped = desired(endpoints.get("subsets") or [])
+        if skipped:
+            text = (
+                f"A max of {MAX_ENDPOINTS} addresses can be mirrored to EndpointSlices per Endpoints subset. "
+                f"{skipped} addresses were skipped"
+            )
+            self._recorder.event(endpoints, "Warning", "TooManyAddressesToMirror", text)
         changes = plan.Changes(delete=[p for p in existing if p["addressType"] not in by_family])
         for family, (found, ports) in by_family.items():
 
@@ -118,6 +126,5 @@ class _Mirror:
             changes.create += part.create
             changes.update += part.update
             changes.delete += part.delete
-        changes.create = [plan.stamped(p, trigger) for p in changes.create]
-        changes.update = [plan.stamped({**p, "metadata": {**p["metadata"], "annotations": annotations}}, trigger) for p in changes.update]
+        changes.update = [{**p, "metadata": {**p["metadata"], "annotations": annotations}} for p in changes.update]
         await self._writer.write(key, meta.namespace(endpoints), changes)

@@ -114,8 +114,9 @@ class _Slices:
         trigger = self._times.compute(key_of(service), service, members)
         families = spec.get("ipFamilies") or ["IPv4"]
         whole = plan.Changes(delete=[p for p in existing if p["addressType"] not in families])
+        failures: list[str] = []
         for family in families:
-            part = self._plan(service, members, family, [p for p in existing if p["addressType"] == family])
+            part = self._plan(service, members, family, [p for p in existing if p["addressType"] == family], failures)
             whole.create += part.create
             whole.update += part.update
             whole.delete += part.delete
@@ -130,23 +131,36 @@ class _Slices:
             self._times.restore(key, told)
             if namespace_terminating(e):
                 return None
-            text = f"Error updating Endpoint Slices for Service {key}: {e}"
-            self._recorder.event(service, "Warning", "FailedToUpdateEndpointSlices", text)
+            self._failed(service, str(e))
             raise
+        if failures:
+            text = failures[0] if len(failures) == 1 else f"[{', '.join(dict.fromkeys(failures))}]"
+            self._failed(service, text)
+            return Result(requeue=True)
         return None
 
-    def _plan(self, service: Obj, members: list[Obj], family: str, existing: list[Obj]) -> plan.Changes:
+    def _failed(self, service: Obj, why: str) -> None:
+        text = f"Error updating Endpoint Slices for Service {key_of(service)}: {why}"
+        self._recorder.event(service, "Warning", "FailedToUpdateEndpointSlices", text)
+
+    def _plan(self, service: Obj, members: list[Obj], family: str, existing: list[Obj], failures: list[str]) -> plan.Changes:
+        """Changes of the slices of a family; a pod whose node is not known is left out until it is, and told in `failures`."""
         headless = services.is_headless(service)
         desired: dict[plan.Ports, list[Obj]] = {}
         ports: dict[plan.Ports, list[Obj]] = {}
         for pod in members:
-            if not services.has_address(pod, True) or not services.addresses(pod, family):
+            if not services.has_address(pod, True):
                 continue
             found = self._ports(service, pod)
-            node = self._nodes.cache.get(pod.get("spec", {}).get("nodeName") or "")
             key = plan.ports_key(found)
             ports[key] = found
-            desired.setdefault(key, []).append(endpoint(pod, node, service, family))
+            entries = desired.setdefault(key, [])
+            name = pod.get("spec", {}).get("nodeName") or ""
+            node = self._nodes.cache.get(name)
+            if node is None and not service["spec"].get("publishNotReadyAddresses"):
+                failures.append(f"skipping Pod {meta.name(pod)} for Service {key_of(service)}: Node {name} Not Found")
+            elif services.addresses(pod, family):
+                entries.append(endpoint(pod, node, service, family))
         desired = {key: with_hints(service, entries) for key, entries in desired.items()}
         labels = plan.labels(service, CONTROLLER, headless)
         metadata = {

@@ -41,6 +41,10 @@ def slim(obj: Obj) -> Obj:
 SLIM: Transform = slim
 
 
+class Misplaced(Exception):
+    """A cluster-scoped object names a namespaced owner, which says nothing of the namespace it is in."""
+
+
 class UnknownKind(Exception):
     """An owner's kind is not served, or not yet."""
 
@@ -135,6 +139,10 @@ class _Collector:
         except UnknownKind as e:
             log.debug("%s", e)
             return Result(requeue=True)
+        except Misplaced as e:
+            # No retry can tell whether there is such an owner: the object stays.
+            log.info("%s", e)
+            return None
         if solid:
             if dangling or waiting:
                 await self._patch(node, live, ownerReferences=without(refs, dangling | waiting))
@@ -174,8 +182,7 @@ class _Collector:
             self._resources.invalidate()
             raise UnknownKind(f"no matches for kind {ref['kind']!r} in version {ref['apiVersion']!r}")
         if resource.namespaced and not namespace:
-            # A cluster-scoped object cannot be owned by a namespaced one.
-            return None
+            raise Misplaced(f"{node.at} is cluster-scoped, but refers to a namespaced owner")
         try:
             owner = await self._client.get(resource, ref["name"], namespace if resource.namespaced else None)
         except NotFound:

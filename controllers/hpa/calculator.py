@@ -75,7 +75,7 @@ def requests(pods: Sequence[Obj], resource: str, container: str | None) -> Value
     """pod → milli request; raises MetricsError when a container has none."""
     out: Values = {}
     for pod in pods:
-        total = 0
+        total, found = 0, container is None
         sidecars = [c for c in pod["spec"].get("initContainers") or () if c.get("restartPolicy") == "Always"]
         for entry in (*pod["spec"].get("containers", ()), *sidecars):
             if container is not None and entry["name"] != container:
@@ -84,6 +84,9 @@ def requests(pods: Sequence[Obj], resource: str, container: str | None) -> Value
             if amount is None:
                 raise MetricsError(f"missing request for {resource} in container {entry['name']} of Pod {meta.name(pod)}")
             total += parse(amount).milli_value()
+            found = True
+        if not found:
+            raise MetricsError(f"container {container} not found in Pod {meta.name(pod)}")
         out[meta.name(pod)] = total
     return out
 
@@ -107,11 +110,18 @@ def average(values: Values, target: int) -> tuple[float, int]:
     return mean / target, mean
 
 
+def _usable(values: Values, groups: Groups) -> Values:
+    kept = {k: v for k, v in values.items() if k not in groups.ignored and k not in groups.unready}
+    if not kept:
+        raise MetricsError("did not receive metrics for targeted pods (pods might be unready)")
+    return kept
+
+
 def by_utilization(
     current: int, target: int, values: Values, wanted: Values, groups: Groups, tolerances: Tolerances
 ) -> tuple[int, int, int]:
     """(replicas, percent, average milli value) for a resource's utilization (GetResourceReplicas)."""
-    kept = {k: v for k, v in values.items() if k not in groups.ignored and k not in groups.unready}
+    kept = _usable(values, groups)
     ratio, percent, raw = utilization(kept, wanted, target)
     fill = {name: wanted.get(name, 0) * max(100, target) // 100 for name in groups.missing}
     count = _settle(current, ratio, kept, groups, fill, tolerances, lambda v: utilization(v, wanted, target)[0])
@@ -120,7 +130,7 @@ def by_utilization(
 
 def by_average(current: int, target: int, values: Values, groups: Groups, tolerances: Tolerances) -> tuple[int, int]:
     """(replicas, average milli value) for an average per pod (calcPlainMetricReplicas)."""
-    kept = {k: v for k, v in values.items() if k not in groups.ignored and k not in groups.unready}
+    kept = _usable(values, groups)
     ratio, raw = average(kept, target)
     fill = dict.fromkeys(groups.missing, target)
     return _settle(current, ratio, kept, groups, fill, tolerances, lambda v: average(v, target)[0]), raw

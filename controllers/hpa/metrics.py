@@ -15,7 +15,11 @@ Obj = dict[str, Any]
 
 
 class MetricsError(Exception):
-    """No usable metric; str() is what upstream says."""
+    """No usable metric; str() is what upstream says in the condition, `event` (with a longer way to it) in the event."""
+
+    def __init__(self, text: str, event: str = "") -> None:
+        super().__init__(text)
+        self.event = event or text
 
 
 class Metrics:
@@ -31,6 +35,19 @@ class Metrics:
             text = f"the server could not find the requested resource (get {missing})" if e.status_code == 404 else str(e)
             raise MetricsError(f"unable to fetch metrics from {what} metrics API: {text}") from e
         return found
+
+    async def _custom(self, path: str, missing: str) -> Obj:
+        """Read custom metrics, of which there may be no API at all."""
+        try:
+            return await self._get(f"/apis/custom.metrics.k8s.io/v1beta2/{path}", "custom", missing)
+        except MetricsError:
+            try:
+                await self._client.raw("GET", "/apis/custom.metrics.k8s.io")
+            except StatusError as e:
+                if e.status_code == 404:
+                    text = "unable to fetch metrics from custom metrics API: no custom metrics API (custom.metrics.k8s.io) registered"
+                    raise MetricsError(text) from e
+            raise
 
     async def resource(self, namespace: str, selector: str, resource: str, container: str | None) -> dict[str, tuple[int, str, float]]:
         """pod → (milli value, timestamp, window seconds); pods whose containers do not all report are left out."""
@@ -49,8 +66,7 @@ class Metrics:
     async def pods(self, namespace: str, metric: str, pod_selector: str, metric_selector: str) -> dict[str, tuple[int, str, float]]:
         """pod → (milli value, timestamp, window) of a custom metric."""
         query = f"labelSelector={quote(pod_selector)}" + (f"&metricLabelSelector={quote(metric_selector)}" if metric_selector else "")
-        path = f"/apis/custom.metrics.k8s.io/v1beta2/namespaces/{namespace}/pods/*/{metric}?{query}"
-        found = await self._get(path, "custom", "pods.custom.metrics.k8s.io *")
+        found = await self._custom(f"namespaces/{namespace}/pods/*/{metric}?{query}", "pods.custom.metrics.k8s.io *")
         if not found.get("items"):
             raise MetricsError("no metrics returned from custom metrics API")
         return {
@@ -65,8 +81,7 @@ class Metrics:
     async def object(self, namespace: str, plural: str, name: str, metric: str, selector: str) -> int:
         """The milli value of a custom metric of one object."""
         query = f"?metricLabelSelector={quote(selector)}" if selector else ""
-        path = f"/apis/custom.metrics.k8s.io/v1beta2/namespaces/{namespace}/{plural}/{name}/{metric}{query}"
-        found = await self._get(path, "custom", f"{plural}.custom.metrics.k8s.io {name}")
+        found = await self._custom(f"namespaces/{namespace}/{plural}/{name}/{metric}{query}", f"{plural}.custom.metrics.k8s.io {name}")
         if not found.get("items"):
             raise MetricsError("no metrics returned from custom metrics API")
         return parse(found["items"][0]["value"]).milli_value()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from controllers.common import pods
+from controllers.common.goselector import go_selector
 from controllers.common.resources import shared
 from controllers.context import Context
 from controllers.hpa import behavior, calculator
@@ -29,11 +30,11 @@ def start(ctx: Context) -> None:
 
 
 class _Failure(Exception):
-    """A metric could not be used: the reason of the ScalingActive condition, and why."""
+    """A metric could not be used: the reason of the ScalingActive condition, why, and what an event says of it."""
 
-    def __init__(self, reason: str, text: str) -> None:
+    def __init__(self, reason: str, text: str, event: str = "") -> None:
         super().__init__(text)
-        self.reason = reason
+        self.reason, self.event = reason, event or text
 
 
 def set_condition(status: Obj, kind: str, value: str, reason: str, message: str, now: float) -> None:
@@ -56,6 +57,8 @@ class _Autoscalers:
         self._metrics = Metrics(ctx.client)
         self._resources = shared(ctx)
         self._memory: dict[str, behavior.Memory] = {}
+        self._selectors: dict[str, LabelSelector] = {}
+        """The pods of each autoscaler's target."""
         self._hpas, self._pods = ctx.informer(HPAS), ctx.informer("pods")
         controller = ctx.controller("horizontal-pod-autoscaler", self._sync, workers=5)
         controller.watch(self._hpas, only=_spec_changed)
@@ -65,6 +68,7 @@ class _Autoscalers:
         hpa = self._hpas.cache.get(key)
         if hpa is None:
             self._memory.pop(key, None)
+            self._selectors.pop(key, None)
             return None
         status = {**hpa.get("status", {})}
         status["conditions"] = list(status.get("conditions") or ())
@@ -103,13 +107,20 @@ class _Autoscalers:
         elif current < low:
             wanted, reason = low, "Current number of replicas below Spec.MinReplicas"
         else:
-            wanted, reason = await self._by_metrics(hpa, scale, current, status, memory, now)
+            try:
+                wanted, reason = await self._by_metrics(key, hpa, scale, current, status, memory, now)
+            except _Failure as e:
+                status["currentReplicas"] = current
+                status.setdefault("currentMetrics", None)
+                status.setdefault("desiredReplicas", 0)
+                self._recorder.event(hpa, "Warning", "FailedComputeMetricsReplicas", e.event)
+                raise
         rescale = wanted != current
         if rescale:
             await self._resize(hpa, resource, scale, current, wanted, reason, status)
             memory.changed(current, wanted, now, behavior.longest_period(hpa))
             status["lastScaleTime"] = format_time(now)
-        status.update(currentReplicas=current, desiredReplicas=wanted, observedGeneration=meta.generation(hpa))
+        status.update(currentReplicas=current, desiredReplicas=wanted)
         status.setdefault("currentMetrics", None)
 
     async def _scale(self, hpa: Obj) -> tuple[Resource, Obj]:
@@ -138,10 +149,12 @@ class _Autoscalers:
         set_condition(status, "AbleToScale", "True", "SucceededRescale", text, now)
         self._recorder.event(hpa, "Normal", "SuccessfulRescale", f"New size: {wanted}; reason: {reason}")
 
-    async def _by_metrics(self, hpa: Obj, scale: Obj, current: int, status: Obj, memory: behavior.Memory, now: float) -> tuple[int, str]:
+    async def _by_metrics(
+        self, key: str, hpa: Obj, scale: Obj, current: int, status: Obj, memory: behavior.Memory, now: float
+    ) -> tuple[int, str]:
         """(replicas, why) from all metrics: the largest proposal, unless a failed metric forbids shrinking."""
         specs = hpa["spec"].get("metrics") or []
-        selector = self._selector(hpa, scale, status, now)
+        selector = self._selector(key, hpa, scale, status, now)
         best: Proposal | None = None
         failures: list[_Failure] = []
         statuses: list[Obj] = []
@@ -155,14 +168,12 @@ class _Autoscalers:
             statuses.append(proposal[2])
             if best is None or proposal[0] > best[0]:
                 best = proposal
-        status["currentMetrics"], status["currentReplicas"] = statuses, current
+        status["currentMetrics"] = statuses
         if failures and (best is None or best[0] < current):
             first = failures[0]
             text = f"the HPA was unable to compute the replica count: {first}"
             set_condition(status, "ScalingActive", "False", first.reason, text, now)
-            text = f"invalid metrics ({len(failures)} invalid out of {len(specs)}), first error is: {first}"
-            self._recorder.event(hpa, "Warning", "FailedComputeMetricsReplicas", text)
-            status.setdefault("desiredReplicas", 0)
+            text = f"invalid metrics ({len(failures)} invalid out of {len(specs)}), first error is: {first.event}"
             raise _Failure(first.reason, text)
         assert best is not None
         text = f"the HPA was able to successfully calculate a replica count from {best[1]}"
@@ -175,14 +186,28 @@ class _Autoscalers:
             set_condition(status, *condition, now)
         return outcome.replicas, reason
 
-    def _selector(self, hpa: Obj, scale: Obj, status: Obj, now: float) -> LabelSelector:
+    def _selector(self, key: str, hpa: Obj, scale: Obj, status: Obj, now: float) -> LabelSelector:
+        """The selector of the target's pods, which no other autoscaler may select (validateAndParseSelector)."""
         text = (scale.get("status") or {}).get("selector") or ""
         if not text:
             self._recorder.event(hpa, "Warning", "SelectorRequired", "selector is required")
             why = "the HPA target's scale is missing a selector"
             set_condition(status, "ScalingActive", "False", "InvalidSelector", why, now)
             raise _Failure("InvalidSelector", "selector is required")
-        return parse_label_selector(text)
+        selector = self._selectors[key] = parse_label_selector(text)
+        members = self._members(hpa, selector)
+        namespace = meta.namespace(hpa)
+        rivals = sorted(
+            other for other, theirs in self._selectors.items()
+            if other.startswith(f"{namespace}/") and any(theirs.matches(meta.labels(p)) for p in members)
+        )  # fmt: skip
+        if len(rivals) > 1:
+            shown = " ".join(f"{{{r.partition('/')[2]} {namespace}}}" for r in rivals)
+            why = f"pods by selector {text} are controlled by multiple HPAs: [{shown}]"
+            self._recorder.event(hpa, "Warning", "AmbiguousSelector", why)
+            set_condition(status, "ScalingActive", "False", "AmbiguousSelector", why, now)
+            raise _Failure("AmbiguousSelector", why)
+        return selector
 
     async def _one(self, hpa: Obj, spec: Obj, current: int, scale: Obj, selector: LabelSelector, now: float) -> Proposal:
         kind = spec["type"]
@@ -203,7 +228,11 @@ class _Autoscalers:
             return await handler(hpa, kind, source, current, selector, now)
         except MetricsError as e:
             self._recorder.event(hpa, "Warning", reason, str(e))
-            raise _Failure(reason, str(e)) from e
+            what = {
+                "Resource": f"{source.get('name')} resource", "ContainerResource": f"{source.get('container')} container",
+                "External": f"{(source.get('metric') or {}).get('name')} external",
+            }.get(kind, kind.lower())  # fmt: skip
+            raise _Failure(reason, str(e), f"failed to get {what} metric value: {e.event}") from e
 
     def _tolerances(self, hpa: Obj) -> calculator.Tolerances:
         rules, default = hpa["spec"].get("behavior") or {}, self._options.horizontal_pod_autoscaler_tolerance
@@ -218,13 +247,20 @@ class _Autoscalers:
         return [p for p in self._pods.cache.list(meta.namespace(hpa)) if selector.matches(meta.labels(p))]
 
     async def _resource(self, hpa: Obj, kind: str, source: Obj, current: int, selector: LabelSelector, now: float) -> Proposal:
+        name, target = source["name"], source["target"]
+        what = "utilization" if target.get("averageUtilization") is not None else "usage"
+        try:
+            return await self._usage(hpa, kind, source, current, selector, now)
+        except MetricsError as e:
+            raise MetricsError(f"failed to get {name} {what}: {e}") from e
+
+    async def _usage(self, hpa: Obj, kind: str, source: Obj, current: int, selector: LabelSelector, now: float) -> Proposal:
         name, container, target = source["name"], source.get("container"), source["target"]
         tolerances = self._tolerances(hpa)
         try:
             found = await self._metrics.resource(meta.namespace(hpa), str(selector), name, container)
         except MetricsError as e:
-            what = "utilization" if target.get("averageUtilization") is not None else "usage"
-            raise MetricsError(f"failed to get {name} {what}: unable to get metrics for resource {name}: {e}") from e
+            raise MetricsError(f"unable to get metrics for resource {name}: {e}") from e
         members = self._members(hpa, selector)
         if not members:
             raise MetricsError("no pods returned by selector while calculating replica count")
@@ -246,7 +282,10 @@ class _Autoscalers:
     async def _of_pods(self, hpa: Obj, kind: str, source: Obj, current: int, selector: LabelSelector, now: float) -> Proposal:
         metric = source["metric"]
         tolerances = self._tolerances(hpa)
-        found = await self._metrics.pods(meta.namespace(hpa), metric["name"], str(selector), _text(metric))
+        try:
+            found = await self._metrics.pods(meta.namespace(hpa), metric["name"], str(selector), _text(metric))
+        except MetricsError as e:
+            raise MetricsError(f"unable to get metric {metric['name']}: {e}") from e
         groups = calculator.group(
             self._members(hpa, selector), {pod: (stamp, window) for pod, (_, stamp, window) in found.items()}, "", tolerances, now
         )
@@ -262,7 +301,14 @@ class _Autoscalers:
         metric, described, target = source["metric"], source["describedObject"], source["target"]
         resource = self._resources.by_kind(described.get("apiVersion") or "v1", described["kind"])
         plural = (f"{resource.plural}.{resource.group}" if resource.group else resource.plural) if resource else described["kind"].lower()
-        value = await self._metrics.object(meta.namespace(hpa), plural, described["name"], metric["name"], _text(metric))
+        namespace, name = meta.namespace(hpa), described["name"]
+        try:
+            value = await self._metrics.object(namespace, plural, name, metric["name"], _text(metric))
+        except MetricsError as e:
+            # Upstream passes these to its format in another order than it names them.
+            text = f"unable to get metric {metric['name']}: {described['kind']} on {namespace} {name}/{e}"
+            per_pod = target.get("value") is None
+            raise MetricsError(text, f"failed to get {metric['name']} object metric: {text}" if per_pod else text) from e
         tolerances = self._tolerances(hpa)
         if target.get("value") is not None:
             count = calculator.by_value(current, value / parse(target["value"]).milli_value(), self._ready(hpa, selector), tolerances)
@@ -275,16 +321,22 @@ class _Autoscalers:
 
     async def _external(self, hpa: Obj, kind: str, source: Obj, current: int, selector: LabelSelector, now: float) -> Proposal:
         metric, target = source["metric"], source["target"]
-        total = sum(await self._metrics.external(meta.namespace(hpa), metric["name"], _text(metric)))
+        per_pod = target.get("averageValue") is not None
+        selected = go_selector(metric.get("selector"))
+        try:
+            total = sum(await self._metrics.external(meta.namespace(hpa), metric["name"], _text(metric)))
+        except MetricsError as e:
+            text = f"unable to get external metric {meta.namespace(hpa)}/{metric['name']}/{selected}: {e}"
+            what = f"{metric['name']} external metric" if per_pod else f"external metric {metric['name']}"
+            raise MetricsError(text, f"failed to get {what}: {text}") from e
         tolerances = self._tolerances(hpa)
-        if target.get("averageValue") is not None:
+        if per_pod:
             count = calculator.per_pod(current, total, parse(target["averageValue"]).milli_value(), tolerances)
             present: Obj = {"averageValue": str(Quantity.milli(-(-total // max(1, current))))}
         else:
             count = calculator.by_value(current, total / parse(target["value"]).milli_value(), self._ready(hpa, selector), tolerances)
             present = {"value": str(Quantity.milli(total))}
-        shown = f"{metric['name']}(&LabelSelector{metric['selector']})" if metric.get("selector") else f"{metric['name']}(nil)"
-        return count, f"external metric {shown}", {"type": kind, "external": {"metric": metric, "current": present}}
+        return count, f"external metric {metric['name']}({selected})", {"type": kind, "external": {"metric": metric, "current": present}}
 
 
 def _text(metric: Obj) -> str:

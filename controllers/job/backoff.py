@@ -69,7 +69,7 @@ def _container_ends(pod: Obj) -> list[float]:
         [e for e in status.get("initContainerStatuses") or () if e["name"] in sidecars],
     ):
         ends = [(e.get("state", {}).get("terminated") or {}).get("finishedAt") for e in entries]
-        out = [] if None in ends else [*out, *map(parse_time, ends)]
+        out = [*out, *(parse_time(end) for end in ends if end)] if all(ends) else []
     return out
 
 

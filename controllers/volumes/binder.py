@@ -18,6 +18,8 @@ Obj = dict[str, Any]
 
 VOLUMES, CLAIMS, CLASSES = "persistentvolumes", "persistentvolumeclaims", "storageclasses.storage.k8s.io"
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
+GATHER_SECONDS = 1.0
+"""How long claims wait for further volumes after one became available, so that the best of several that come together is taken."""
 
 
 def start(ctx: Context) -> None:
@@ -99,7 +101,7 @@ class _Binder:
             self._claim_controller.enqueue(f"{ref.get('namespace')}/{ref.get('name')}")
         elif new.get("status", {}).get("phase") == "Available":
             for claim in self._claims.cache.by_index("pending", match.volume_class(new)):
-                self._claim_controller.enqueue(key_of(claim))
+                self._claim_controller.enqueue(key_of(claim), after=GATHER_SECONDS)
 
     def _class_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
         for claim in self._claims.cache.by_index("pending", meta.name(new)):
@@ -201,9 +203,9 @@ class _Binder:
             self._recorder.event(claim, "Warning", "ProvisioningFailed", f'storageclass.storage.k8s.io "{name}" not found')
             await self._claim_status(claim, "Pending", None)
             return
-        provisioner = found["provisioner"]
+        provisioner = match.MIGRATED.get(found["provisioner"], found["provisioner"])
         if provisioner == NO_PROVISIONER:
-            text = f'storageclass "{name}" does not support dynamic provisioning: no volume plugin matched name: {provisioner}'
+            text = f"no volume plugin matched name: {provisioner}"
             self._recorder.event(claim, "Warning", "ProvisioningFailed", text)
             await self._claim_status(claim, "Pending", None)
             return

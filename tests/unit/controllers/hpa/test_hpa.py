@@ -35,6 +35,11 @@ def test_utilization(values: dict[str, int], found: calculator.Groups, expected:
 def test_requests_must_be_there() -> None:
     with pytest.raises(MetricsError, match="missing request for cpu in container app of Pod p"):
         calculator.requests([pod("p")], "cpu", None)
+    with pytest.raises(MetricsError, match="container other not found in Pod p"):
+        calculator.requests([pod("p")], "cpu", "other")
+    nothing = calculator.Groups(0, {"p"}, set(), set())
+    with pytest.raises(MetricsError, match=r"did not receive metrics for targeted pods \(pods might be unready\)"):
+        calculator.by_average(1, 100, {"p": 5}, nothing, calculator.Tolerances())
 
 
 def test_values_of_the_whole() -> None:
