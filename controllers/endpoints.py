@@ -9,10 +9,12 @@ from controllers.common import pods, services
 from controllers.common.podcontrol import namespace_terminating
 from controllers.context import Context
 from kubepy.api import meta
-from kubepy.api.errors import AlreadyExists, NotFound, StatusError
+from kubepy.api.errors import AlreadyExists, Conflict, NotFound, StatusError
 from kubepy.runtime.cache import key_of
 
 Obj = dict[str, Any]
+Port = tuple[str, int, str, str]
+"""Name, number, protocol, application protocol."""
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
@@ -31,9 +33,9 @@ def subsets(service: Obj, members: Iterable[Obj]) -> list[Obj]:
     spec = service["spec"]
     publish = bool(spec.get("publishNotReadyAddresses"))
     family = (spec.get("ipFamilies") or ["IPv4"])[0]
-    # (ports) → ip → (ready, address)
-    by_ports: dict[tuple[tuple[Any, ...], ...], dict[str, tuple[bool, Obj]]] = {}
-    per_address: dict[str, tuple[bool, Obj, list[tuple[Any, ...]]]] = {}
+    addresses: dict[str, tuple[bool, Obj]] = {}
+    by_port: dict[Port, set[str]] = {}
+    bare: set[str] = set()
     for pod in members:
         if not services.has_address(pod, publish):
             continue
@@ -46,27 +48,44 @@ def subsets(service: Obj, members: Iterable[Obj]) -> list[Obj]:
         # Of a pod without node the name is empty, not absent: the server refuses that, and the write is tried until there is one.
         address["nodeName"] = pod.get("spec", {}).get("nodeName", "")
         address["targetRef"] = services.target_ref(pod)
-        ports = []
+        uid = meta.uid(pod)
+        addresses[uid] = (publish or pods.is_ready(pod), address)
         for port in spec.get("ports") or ():
             number = services.find_port(pod, port)
             if number is not None:
-                ports.append((port.get("name", ""), number, port.get("protocol", "TCP"), port.get("appProtocol", "")))
-        if not ports and not (services.is_headless(service) and not spec.get("ports")):
-            continue
-        per_address[meta.uid(pod)] = (publish or pods.is_ready(pod), address, ports)
-    for uid, (ready, address, ports) in per_address.items():
-        by_ports.setdefault(tuple(sorted(set(ports))), {})[uid] = (ready, address)
+                key = (port.get("name", ""), number, port.get("protocol", "TCP"), port.get("appProtocol", ""))
+                by_port.setdefault(key, set()).add(uid)
+        if services.is_headless(service) and not spec.get("ports"):
+            bare.add(uid)
+    # Ports that the very same pods serve share a subset.
+    shared: dict[frozenset[str], list[Port]] = {}
+    for key, uids in by_port.items():
+        shared.setdefault(frozenset(uids), []).append(key)
+    if bare:
+        shared[frozenset(bare)] = []
     out = []
-    for ports_key, entries in by_ports.items():
+    for members_of, ports in shared.items():
         subset: Obj = {}
+        entries = [addresses[uid] for uid in members_of]
         for field, wanted in (("addresses", True), ("notReadyAddresses", False)):
-            found = sorted((a for r, a in entries.values() if r is wanted), key=lambda a: (a["ip"], a["targetRef"]["uid"]))
+            found = sorted((a for r, a in entries if r is wanted), key=lambda a: (a["ip"], a["targetRef"]["uid"]))
             if found:
                 subset[field] = found
-        if ports_key:
-            subset["ports"] = [_port(*p) for p in ports_key]
+        if ports:
+            subset["ports"] = [_port(*p) for p in sorted(ports, key=_hash)]
         out.append(subset)
     return sorted(out, key=lambda s: str(s.get("ports")))
+
+
+def _hash(port: Port) -> int:
+    """Upstream's order of ports: FNV-1a of 128 bits over the port as Go prints it (portsByHash)."""
+    name, number, protocol, app_protocol = port
+    shown = f"(*string){app_protocol}" if app_protocol else "(*string)<nil>"
+    text = f"(v1.EndpointPort){{Name:(string){name} Port:(int32){number} Protocol:(v1.Protocol){protocol} AppProtocol:{shown}}}"
+    state = 0x6C62272E07BB014262B821756295C58D
+    for byte in text.encode():
+        state = ((state ^ byte) * 0x0000000001000000000000000000013B) & ((1 << 128) - 1)
+    return state
 
 
 def _port(name: str, number: int, protocol: str, app_protocol: str) -> Obj:
@@ -163,7 +182,8 @@ class _Endpoints:
                 await self._client.create("endpoints", {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": wanted})
             else:
                 await self._client.update("endpoints", {**current, "metadata": {**current["metadata"], **metadata}, "subsets": wanted})
-        except AlreadyExists:
+        except (AlreadyExists, Conflict):
+            # The cache lags behind a write of ours; the event of that comes back here.
             raise
         except StatusError as e:
             if current is None and namespace_terminating(e):

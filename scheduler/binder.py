@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from kubepy.api.errors import Conflict, NotFound, StatusError
 from kubepy.client.rest import Client, Unreachable
-from kubepy.runtime.clock import Clock
+from kubepy.runtime.clock import Clock, format_time
 from scheduler.framework.cluster import CLAIMS, RESOURCE_CLAIMS, VOLUMES, Cluster, key_of
 from scheduler.framework.plan import Plan
 from scheduler.framework.podinfo import PodInfo
@@ -70,6 +70,8 @@ class Binder:
                 if allocation is not None and FINALIZER not in (meta.get("finalizers") or []):
                     protected = {**resource, "metadata": {**meta, "finalizers": [*(meta.get("finalizers") or []), FINALIZER]}}
                     resource = await self._client.update(RESOURCE_CLAIMS, protected, meta["namespace"])
+                if allocation is not None:
+                    allocation = {**allocation, "allocationTimestamp": format_time(self._clock.time())}
                 new = await self._client.update_status(RESOURCE_CLAIMS, _reserved(resource, allocation, pod), meta["namespace"])
                 self._cluster.assume(RESOURCE_CLAIMS, new)
         except (StatusError, OSError) as e:

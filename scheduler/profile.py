@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scheduler.framework.changes import Change
-from scheduler.framework.interface import FilterPlugin, Hints, PreFilterPlugin, ScorePlugin
+from scheduler.framework.interface import FilterPlugin, Hints, PreEnqueuePlugin, PreFilterPlugin, ScorePlugin
 from scheduler.framework.podinfo import DEFAULT_SCHEDULER, PodInfo
 from scheduler.plugins import PLUGINS
 from scheduler.plugins.default_preemption import DefaultPreemption
@@ -21,6 +21,7 @@ class Profile:
     """One scheduler name's plugins. `preemption` None: none is tried; `gates`: pods with scheduling gates wait."""
 
     name: str
+    preenqueues: Sequence[PreEnqueuePlugin]
     prefilters: Sequence[PreFilterPlugin]
     filters: Sequence[FilterPlugin]
     scores: Sequence[tuple[ScorePlugin, int]]
@@ -68,6 +69,7 @@ def build(name: str = DEFAULT_SCHEDULER, plugins: Obj | None = None, args: Mappi
     scores = [(made[n], weight or 1) for n, weight in at["score"].items() if isinstance(made[n], ScorePlugin)]
     return Profile(
         name=name,
+        preenqueues=[made[n] for n in at["preEnqueue"] if isinstance(made[n], PreEnqueuePlugin)],
         prefilters=[made[n] for n in at["preFilter"] if isinstance(made[n], PreFilterPlugin)],
         filters=[made[n] for n in at["filter"] if isinstance(made[n], FilterPlugin)],
         scores=scores,

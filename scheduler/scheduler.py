@@ -19,7 +19,7 @@ from scheduler.cycle import DYNAMIC_RESOURCES, Placement, Refusal, choose, find_
 from scheduler.events import Recorder
 from scheduler.extender import ExtenderError, consult, prioritise
 from scheduler.framework.changes import POD_DELETE, Change
-from scheduler.framework.interface import Cycle
+from scheduler.framework.interface import Cycle, NotReady
 from scheduler.framework.plan import Plan
 from scheduler.framework.podinfo import DEFAULT_SCHEDULER, Obj, PodInfo
 from scheduler.metrics import Metrics
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 MAX_BINDING = 64
 MAX_PATCHING = 8
 YIELD_EVERY = 8
-NO_CLAIMS = "no new claims to deallocate"
+NO_CLAIMS, STILL_CLAIMED = "no new claims to deallocate", "still not schedulable"
 
 
 class Scheduler:
@@ -105,6 +105,13 @@ class Scheduler:
             self._preempting[pod.uid] = True
             self.queue.park(pod.uid, queued.rejected_by)
             return False
+        for plugin in profile.preenqueues:
+            try:
+                plugin.preenqueue(self.snapshot.cluster, pod)
+            except NotReady as e:
+                log.debug("%s is not tried yet: %s", pod.key, e)
+                self.queue.park(pod.uid, frozenset([plugin.name]))
+                return False
         began = self.clock.monotonic()
         try:
             result = self._decide(pod, profile) if not profile.extenders else await self._decide_with_extenders(pod, profile)
@@ -230,7 +237,8 @@ class Scheduler:
         """Try preemption: what upstream adds to the message, and the nomination (None: as it was)."""
         if refusal.general and profile.claims_first and DYNAMIC_RESOURCES not in refusal.plugins:
             return "not found", None  # that plugin's state, which a refusal before it leaves unmade
-        said = [NO_CLAIMS] if profile.claims_first else []
+        claimed = not refusal.general and bool(pod.spec.get("resourceClaims"))
+        said = [STILL_CLAIMED if claimed else NO_CLAIMS] if profile.claims_first else []
         if profile.preemption is None:
             return ", ".join(said), "" if not said else None
         self.metrics.preemptions += 1

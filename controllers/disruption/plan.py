@@ -69,17 +69,19 @@ def status(pdb: Obj, expected: int, wanted: int, current: int, disrupted: dict[s
     if disrupted:
         out["disruptedPods"] = disrupted
     state, reason = ("True", "SufficientPods") if allowed > 0 else ("False", "InsufficientPods")
-    out["conditions"] = conditions(pdb, state, reason, "", now)
+    out["conditions"] = conditions(pdb, meta.generation(pdb), state, reason, "", now)
     return out
 
 
-def conditions(pdb: Obj, state: str, reason: str, message: str, now: float) -> list[Obj]:
+def conditions(pdb: Obj, generation: int, state: str, reason: str, message: str, now: float) -> list[Obj]:
     """The conditions with DisruptionAllowed set."""
     present = list(pdb.get("status", {}).get("conditions") or ())
     entry: Obj = {
-        "type": "DisruptionAllowed", "status": state, "observedGeneration": meta.generation(pdb), "reason": reason, "message": message,
+        "type": "DisruptionAllowed", "status": state, "observedGeneration": generation, "reason": reason, "message": message,
         "lastTransitionTime": format_time(now),
     }  # fmt: skip
+    if not generation:
+        del entry["observedGeneration"]
     for i, old in enumerate(present):
         if old["type"] == "DisruptionAllowed":
             if old["status"] == state:

@@ -127,8 +127,9 @@ class _Disruption:
 
     async def _fail_safe(self, pdb: Obj, why: str, now: float) -> None:
         """Allow nothing while the numbers cannot be known."""
-        status = {**pdb.get("status", {}), "disruptionsAllowed": 0, "observedGeneration": meta.generation(pdb)}
-        status["conditions"] = plan.conditions(pdb, "False", "SyncFailed", why, now)
+        status: Obj = {**pdb.get("status", {}), "disruptionsAllowed": 0}
+        # What was last observed stays: this generation was not.
+        status["conditions"] = plan.conditions(pdb, status.get("observedGeneration", 0), "False", "SyncFailed", why, now)
         for count in ("currentHealthy", "desiredHealthy", "expectedPods"):
             status.setdefault(count, 0)
         await self._client.update_status(PDBS, {**pdb, "status": status})

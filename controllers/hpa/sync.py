@@ -11,7 +11,7 @@ from controllers.context import Context
 from controllers.hpa import behavior, calculator
 from controllers.hpa.metrics import Metrics, MetricsError
 from kubepy.api import meta
-from kubepy.api.errors import StatusError
+from kubepy.api.errors import Conflict, StatusError
 from kubepy.api.kinds import Resource
 from kubepy.api.quantity import Quantity, parse
 from kubepy.api.selectors import LabelSelector, from_label_selector, parse_label_selector
@@ -32,9 +32,9 @@ def start(ctx: Context) -> None:
 class _Failure(Exception):
     """A metric could not be used: the reason of the ScalingActive condition, why, and what an event says of it."""
 
-    def __init__(self, reason: str, text: str, event: str = "") -> None:
+    def __init__(self, reason: str, text: str, event: str = "", statuses: list[Obj] | None = None) -> None:
         super().__init__(text)
-        self.reason, self.event = reason, event or text
+        self.reason, self.event, self.statuses = reason, event or text, statuses
 
 
 def set_condition(status: Obj, kind: str, value: str, reason: str, message: str, now: float) -> None:
@@ -110,8 +110,7 @@ class _Autoscalers:
             try:
                 wanted, reason = await self._by_metrics(key, hpa, scale, current, status, memory, now)
             except _Failure as e:
-                status["currentReplicas"] = current
-                status.setdefault("currentMetrics", None)
+                status["currentReplicas"], status["currentMetrics"] = current, e.statuses
                 status.setdefault("desiredReplicas", 0)
                 self._recorder.event(hpa, "Warning", "FailedComputeMetricsReplicas", e.event)
                 raise
@@ -136,9 +135,8 @@ class _Autoscalers:
 
     async def _resize(self, hpa: Obj, resource: Resource, scale: Obj, current: int, wanted: int, reason: str, status: Obj) -> None:
         now = self._clock.time()
-        body = {**scale, "spec": {**scale["spec"], "replicas": wanted}}
         try:
-            await self._client.update(resource, body, meta.namespace(hpa), subresource="scale")
+            await self._write_scale(hpa, resource, scale, wanted)
         except StatusError as e:
             text = f"New size: {wanted}; reason: {reason}; error: {e}"
             self._recorder.event(hpa, "Warning", "FailedRescale", text)
@@ -148,6 +146,18 @@ class _Autoscalers:
         text = f"the HPA controller was able to update the target scale to {wanted}"
         set_condition(status, "AbleToScale", "True", "SucceededRescale", text, now)
         self._recorder.event(hpa, "Normal", "SuccessfulRescale", f"New size: {wanted}; reason: {reason}")
+
+    async def _write_scale(self, hpa: Obj, resource: Resource, scale: Obj, wanted: int) -> None:
+        """Write the size; one that changed meanwhile is read again, five times at most."""
+        for attempt in range(5):
+            try:
+                body = {**scale, "spec": {**scale["spec"], "replicas": wanted}}
+                await self._client.update(resource, body, meta.namespace(hpa), subresource="scale")
+                return
+            except Conflict:
+                if attempt == 4:
+                    raise
+                scale = await self._client.get(resource, meta.name(scale), meta.namespace(hpa), subresource="scale")
 
     async def _by_metrics(
         self, key: str, hpa: Obj, scale: Obj, current: int, status: Obj, memory: behavior.Memory, now: float
@@ -168,13 +178,13 @@ class _Autoscalers:
             statuses.append(proposal[2])
             if best is None or proposal[0] > best[0]:
                 best = proposal
-        status["currentMetrics"] = statuses
         if failures and (best is None or best[0] < current):
             first = failures[0]
             text = f"the HPA was unable to compute the replica count: {first}"
             set_condition(status, "ScalingActive", "False", first.reason, text, now)
             text = f"invalid metrics ({len(failures)} invalid out of {len(specs)}), first error is: {first.event}"
-            raise _Failure(first.reason, text)
+            raise _Failure(first.reason, text, statuses=statuses)
+        status["currentMetrics"] = statuses
         assert best is not None
         text = f"the HPA was able to successfully calculate a replica count from {best[1]}"
         set_condition(status, "ScalingActive", "True", "ValidMetricFound", text, now)
@@ -202,8 +212,7 @@ class _Autoscalers:
             if other.startswith(f"{namespace}/") and any(theirs.matches(meta.labels(p)) for p in members)
         )  # fmt: skip
         if len(rivals) > 1:
-            shown = " ".join(f"{{{r.partition('/')[2]} {namespace}}}" for r in rivals)
-            why = f"pods by selector {text} are controlled by multiple HPAs: [{shown}]"
+            why = f"pods by selector {text} are controlled by multiple HPAs: [{' '.join(rivals)}]"
             self._recorder.event(hpa, "Warning", "AmbiguousSelector", why)
             set_condition(status, "ScalingActive", "False", "AmbiguousSelector", why, now)
             raise _Failure("AmbiguousSelector", why)

@@ -96,4 +96,4 @@ def _no_execute(node: Obj) -> list[Obj]:
 
 
 def _reference(pod: Obj) -> Obj:
-    return {"kind": "Pod", "namespace": meta.namespace(pod), "name": meta.name(pod), "apiVersion": "v1", "uid": meta.uid(pod)}
+    return {"kind": "Pod", "namespace": meta.namespace(pod), "name": meta.name(pod), "apiVersion": "v1"}

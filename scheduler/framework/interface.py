@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.framework.cluster import Cluster
 from scheduler.framework.podinfo import Obj, PodInfo
 from scheduler.framework.snapshot import Bools, Snapshot
 
@@ -34,6 +35,10 @@ class Rejection:
 
 class Unschedulable(Exception):
     """A pod that no node can take, whatever the nodes are (a PreFilter's refusal); the text is upstream's."""
+
+
+class NotReady(Exception):
+    """A pod that is not to be tried yet (a PreEnqueue's refusal): nothing is said of it until what it waits for has come."""
 
 
 @dataclass(slots=True)
@@ -78,6 +83,16 @@ class FilterPlugin(Protocol):
 
     def filter(self, cycle: Cycle) -> Iterable[Rejection]:
         """Rejections over all slots. A node counts for the first that names it, unless the plugin has `all_reasons` set."""
+
+
+@runtime_checkable
+class PreEnqueuePlugin(Protocol):
+    """Knows pods that cannot be tried before something else has happened."""
+
+    name: str
+
+    def preenqueue(self, cluster: Cluster, pod: PodInfo) -> None:
+        """Raises NotReady for such a pod."""
 
 
 @runtime_checkable

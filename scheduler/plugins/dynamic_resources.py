@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from scheduler.framework import changes, nodeselector
-from scheduler.framework.cluster import RESOURCE_CLAIMS, Cluster
+from scheduler.framework.cluster import DEVICE_CLASSES, RESOURCE_CLAIMS, Cluster
 from scheduler.framework.devices import Device, allocate, devices
-from scheduler.framework.interface import Cycle, Hint, Rejection, Unschedulable
+from scheduler.framework.interface import Cycle, Hint, NotReady, Rejection, Unschedulable
 from scheduler.framework.plan import Plan
 from scheduler.framework.podinfo import Obj, PodInfo
 from scheduler.framework.snapshot import Bools
@@ -33,12 +33,22 @@ class DynamicResources:
             )
         }  # fmt: skip
 
+    def preenqueue(self, cluster: Cluster, pod: PodInfo) -> None:
+        """Pods whose claims are missing or going are not tried."""
+        for ref in pod.spec.get("resourceClaims") or ():
+            _claim(cluster, pod, ref)
+
     def prefilter(self, cycle: Cycle) -> Bools | None:
-        """Look the pod's resource claims up; refuses those that are missing, going, or used by as many as may."""
-        pod = cycle.pod
+        """Look the pod's resource claims up; refuses those that are used by as many as may, or ask for classes that are missing."""
+        pod, cluster = cycle.pod, cycle.snapshot.cluster
         if pod.spec.get("resourceClaims"):
-            found = (_claim(cycle.snapshot.cluster, pod, ref) for ref in pod.spec["resourceClaims"])
-            cycle.state[self.name] = [c for c in found if c is not None]
+            try:
+                found = [_claim(cluster, pod, ref) for ref in pod.spec["resourceClaims"]]
+            except NotReady as e:
+                raise Unschedulable(str(e)) from None
+            cycle.state[self.name] = claims = [c for c in found if c is not None]
+            for claim in claims:
+                _check(cluster, pod, claim)
         return None
 
     def filter(self, cycle: Cycle) -> Iterable[Rejection]:
@@ -83,16 +93,34 @@ def _claim(cluster: Cluster, pod: PodInfo, ref: Obj) -> Obj | None:
     if name is None:
         made = {s["name"]: s.get("resourceClaimName") for s in (pod.obj.get("status") or {}).get("resourceClaimStatuses") or []}
         if ref["name"] not in made:
-            raise Unschedulable(f'pod "{pod.key}": ResourceClaim not created yet')
+            raise NotReady(f'pod "{pod.key}": ResourceClaim not created yet')
         name = made[ref["name"]]
         if name is None:
             return None  # the template's controller found that none is needed
     claim = cluster.get(RESOURCE_CLAIMS, f"{pod.namespace}/{name}")
     if claim is None:
-        raise Unschedulable(f'resourceclaim.resource.k8s.io "{name}" not found')
+        raise NotReady(f'resourceclaim.resource.k8s.io "{name}" not found')
     if "deletionTimestamp" in claim["metadata"]:
-        raise Unschedulable(f'resourceclaim "{name}" is being deleted')
-    users = (claim.get("status") or {}).get("reservedFor") or []
-    if len(users) >= MOST_USERS and all(u["uid"] != pod.uid for u in users):
-        raise Unschedulable(f'resourceclaim "{name}" in use')
+        raise NotReady(f'resourceclaim "{name}" is being deleted')
     return claim
+
+
+def _check(cluster: Cluster, pod: PodInfo, claim: Obj) -> None:
+    status = claim.get("status") or {}
+    users = status.get("reservedFor") or []
+    if len(users) >= MOST_USERS and all(u["uid"] != pod.uid for u in users):
+        raise Unschedulable("resourceclaim in use")
+    if status.get("allocation"):
+        return
+    for request in (claim["spec"].get("devices") or {}).get("requests") or ():
+        for name, wanted in _choices(request):
+            if cluster.get(DEVICE_CLASSES, wanted["deviceClassName"]) is None:
+                raise Unschedulable(f"request {name}: device class {wanted['deviceClassName']} does not exist")
+
+
+def _choices(request: Obj) -> Iterable[tuple[str, Obj]]:
+    """What a request would take, each under its full name."""
+    if exactly := request.get("exactly"):
+        yield request["name"], exactly
+    for choice in request.get("firstAvailable") or ():
+        yield f"{request['name']}/{choice['name']}", choice

@@ -47,6 +47,29 @@ def test_named_ports_split_subsets() -> None:
     assert subsets(service(ports=[{"port": 80, "targetPort": "other"}]), [one]) == []
 
 
+def test_ports_that_the_same_pods_serve_share_a_subset_in_upstreams_order() -> None:
+    one, two = addressed("a", "10.0.0.1"), addressed("b", "10.0.0.2", is_ready=False)
+    one["spec"]["containers"][0]["ports"] = [
+        {"name": "http", "containerPort": 8080}, {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+    ]  # fmt: skip
+    ports = [
+        {"name": "a", "port": 80, "targetPort": "http"},
+        {"name": "b", "port": 53, "targetPort": "dns", "protocol": "UDP"},
+        {"name": "d", "port": 1, "appProtocol": "kubernetes.io/h2c"},
+    ]
+    assert [[p["name"] for p in s["ports"]] for s in subsets(service(ports=ports), [one])] == [["b", "a", "d"]]
+    found = {tuple(p["name"] for p in s["ports"]): s for s in subsets(service(ports=ports), [one, two])}
+    assert set(found) == {("b", "a"), ("d",)}
+    assert "notReadyAddresses" not in found["b", "a"] and len(found["d",]["notReadyAddresses"]) == 1
+
+
+def test_a_pod_without_node_has_an_empty_node_name() -> None:
+    made = addressed("a", "10.0.0.1")
+    del made["spec"]["nodeName"]
+    (found,) = subsets(service(), [made])
+    assert found["addresses"][0]["nodeName"] == ""
+
+
 def test_at_most_a_thousand() -> None:
     many = [{"addresses": [{"ip": str(n)} for n in range(CAPACITY + 200)], "notReadyAddresses": [{"ip": "x"}]}]
     (cut,), over = truncate(many)

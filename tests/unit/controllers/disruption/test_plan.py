@@ -39,3 +39,8 @@ def test_evicted_pods_do_not_count_until_the_timeout() -> None:
     status = plan.status(budget, 3, 1, 2, kept, NOW)
     assert (status["disruptionsAllowed"], status["conditions"][0]["reason"]) == (1, "SufficientPods")
     assert plan.status(budget, 0, 0, 2, {}, NOW)["disruptionsAllowed"] == 0
+
+
+def test_a_condition_of_what_was_never_observed_names_no_generation() -> None:
+    (entry,) = plan.conditions({"status": {}}, 0, "False", "SyncFailed", "why", NOW)
+    assert "observedGeneration" not in entry

@@ -8,6 +8,8 @@ import pytest
 
 from scheduler.cycle import Placement, Refusal, message
 from scheduler.framework.cluster import DEVICE_CLASSES, RESOURCE_CLAIMS, RESOURCE_SLICES
+from scheduler.framework.interface import NotReady
+from scheduler.framework.podinfo import parse
 from scheduler.framework.snapshot import Snapshot
 from scheduler.plugins.dynamic_resources import DynamicResources
 from scheduler.profile import build
@@ -120,3 +122,12 @@ def test_tainted_devices_need_a_toleration() -> None:
 def test_what_is_missing_is_said() -> None:
     refused = attempt(cluster(), using("nope"))
     assert isinstance(refused, Refusal) and 'resourceclaim.resource.k8s.io "nope" not found' in message(refused)
+    (plugin,) = PROFILE.preenqueues
+    for unready, text in (
+        (using("nope"), "not found"),
+        (pod(resourceClaims=[{"name": "x", "resourceClaimTemplateName": "t"}]), "not created"),
+    ):
+        with pytest.raises(NotReady, match=text):
+            plugin.preenqueue(cluster().cluster, parse(unready))
+    refused = attempt(cluster(claim("c", request(deviceClassName="none"))), using("c"))
+    assert isinstance(refused, Refusal) and "request r: device class none does not exist" in message(refused)
