@@ -73,7 +73,7 @@ class Binder:
                 if allocation is not None:
                     allocation = {**allocation, "allocationTimestamp": format_time(self._clock.time())}
                 new = await self._client.update_status(RESOURCE_CLAIMS, _reserved(resource, allocation, pod), meta["namespace"])
-                self._cluster.assume(RESOURCE_CLAIMS, new)
+                self._cluster.wrote(RESOURCE_CLAIMS, new)
         except (StatusError, OSError) as e:
             raise BindingFailed(f"reserving resource claims: {e}") from e
 
@@ -81,10 +81,10 @@ class Binder:
         """Write the plan and wait until the pod's claims are bound. Raises BindingFailed."""
         try:
             for volume, claim in plan.bind:
-                self._cluster.assume(VOLUMES, await self._client.update(VOLUMES, _claimed(volume, claim)))
+                self._cluster.wrote(VOLUMES, await self._client.update(VOLUMES, _claimed(volume, claim)))
             for claim in plan.provision:
                 namespace = claim["metadata"].get("namespace")
-                self._cluster.assume(CLAIMS, await self._client.update(CLAIMS, _selected(claim, node), namespace))
+                self._cluster.wrote(CLAIMS, await self._client.update(CLAIMS, _selected(claim, node), namespace))
         except (StatusError, OSError) as e:
             raise BindingFailed(f"binding volumes: {e}") from e
         keys = [key_of(claim) for claim in (*(c for _, c in plan.bind), *plan.provision)]

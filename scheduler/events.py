@@ -53,7 +53,7 @@ class Recorder:
         self._wake = asyncio.Event()
         self._instance = f"{socket.gethostname()}-{uuid.uuid4()}"
 
-    def event(self, pod: Obj, controller: str, type: str, reason: str, action: str, note: str, related: Obj | None = None) -> None:
+    def event(self, pod: Obj, controller: str, type: str, reason: str, action: str, note: str) -> None:
         """Queue an event about a pod; returns at once, never raises."""
         if len(self._queue) >= MAX_QUEUED:
             return
@@ -66,8 +66,6 @@ class Recorder:
             "reportingInstance": f"{controller}-{self._instance}"[:128], "action": action, "reason": reason,
             "regarding": reference(pod), "note": note[:MAX_NOTE], "type": type,
         }  # fmt: skip
-        if related is not None:
-            event["related"] = reference(related)
         self._queue.append(event)
         self._wake.set()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from scheduler.framework import changes
 from scheduler.framework.changes import Change
 from scheduler.framework.interface import FilterPlugin, Hints, PreEnqueuePlugin, PreFilterPlugin, ScorePlugin
 from scheduler.framework.podinfo import DEFAULT_SCHEDULER, PodInfo
@@ -73,11 +74,21 @@ def build(name: str = DEFAULT_SCHEDULER, plugins: Obj | None = None, args: Mappi
         prefilters=[made[n] for n in at["preFilter"] if isinstance(made[n], PreFilterPlugin)],
         filters=[made[n] for n in at["filter"] if isinstance(made[n], FilterPlugin)],
         scores=scores,
-        hints={n: made[n].hints for n in used},
+        hints={n: _with_taints(made[n].hints) for n in used},
         preemption=made["DefaultPreemption"] if "DefaultPreemption" in at["postFilter"] else None,
         gates="SchedulingGates" in at["preEnqueue"],
         claims_first="DynamicResources" in at["postFilter"],
     )
+
+
+def _with_taints(hints: Hints) -> Hints:
+    """Whoever waits for new nodes also waits for changes of taints, whatever they are (upstream's buildQueueingHintMap).
+
+    Pods are tried again more often than they need be; what they say of the nodes is then never older than the taints.
+    """
+    if changes.NODE_ADD not in hints or changes.NODE_TAINT in hints:
+        return hints
+    return {**hints, changes.NODE_TAINT: lambda pod, old, new: True}
 
 
 def _merge(base: Mapping[str, int], change: Obj) -> dict[str, int]:

@@ -308,4 +308,4 @@ class Scheduler:
         except NotFound:
             return
         note = f"Preempted by pod {pod.uid} on node {node}"
-        self.recorder.event(victim.obj, profile.name, "Normal", "Preempted", "Preempting", note, related=pod.obj)
+        self.recorder.event(victim.obj, profile.name, "Normal", "Preempted", "Preempting", note)

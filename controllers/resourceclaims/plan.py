@@ -101,7 +101,7 @@ def from_template(pod: Obj, entry: str, template: Obj) -> Obj:
     metadata: Obj = {
         "generateName": generate_name(meta.name(pod), entry),
         "annotations": {**(source.get("annotations") or {}), POD_CLAIM: entry},
-        "ownerReferences": [meta.controller_ref({"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]})],
+        "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": meta.name(pod), "uid": meta.uid(pod), "controller": True}],
     }
     if source.get("labels"):
         metadata["labels"] = source["labels"]

@@ -42,6 +42,8 @@ class Cluster:
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Obj]] = {kind: {} for kind in KINDS}
         self._assumed: dict[tuple[str, str], Obj] = {}
+        self._written: set[tuple[str, str]] = set()
+        """Assumed objects whose last write is done."""
         self._services: dict[str, dict[str, LabelSelector]] = {}
         self._volumes_of_class: dict[str, dict[str, Obj]] = {}
 
@@ -53,8 +55,9 @@ class Cluster:
         assumed = self._assumed.get((kind, key))
         newer = assumed is not None and assumed["metadata"].get("resourceVersion") != obj["metadata"].get("resourceVersion")
         # A resource claim gets its finalizer first, and only then its allocation: until then it stays assumed.
-        if newer and (kind != RESOURCE_CLAIMS or (obj.get("status") or {}).get("allocation")):
-            del self._assumed[kind, key]
+        pending = kind == RESOURCE_CLAIMS and (kind, key) not in self._written and not (obj.get("status") or {}).get("allocation")
+        if newer and not pending:
+            self.unassume(kind, key)
         if kind == SERVICES:
             selector = (obj.get("spec") or {}).get("selector")
             held = self._services.setdefault(obj["metadata"].get("namespace", ""), {})
@@ -71,7 +74,7 @@ class Cluster:
         """An object is gone."""
         key = key_of(obj)
         known = self.objects[kind].pop(key, None)
-        self._assumed.pop((kind, key), None)
+        self.unassume(kind, key)
         if kind == SERVICES:
             self._services.get(obj["metadata"].get("namespace", ""), {}).pop(key, None)
         elif kind == VOLUMES and known is not None:
@@ -94,9 +97,20 @@ class Cluster:
         """Take an object to be like this until the API shows a change of it."""
         self._assumed[kind, key_of(obj)] = obj
 
+    def wrote(self, kind: str, obj: Obj) -> None:
+        """An assumed object has been written like this: it is assumed until the API has shown that much, whatever comes after."""
+        key = key_of(obj)
+        shown = self.objects[kind].get(key)
+        if shown is not None and int(shown["metadata"]["resourceVersion"]) >= int(obj["metadata"]["resourceVersion"]):
+            self.unassume(kind, key)
+        else:
+            self._assumed[kind, key] = obj
+            self._written.add((kind, key))
+
     def unassume(self, kind: str, key: str) -> None:
         """End an assumption."""
         self._assumed.pop((kind, key), None)
+        self._written.discard((kind, key))
 
     def default_selector(self, namespace: str, labels: Mapping[str, str], owner: Obj | None) -> LabelSelector | None:
         """What selects the kin of a pod: the services it belongs to and its controller (component helpers DefaultSelector)."""

@@ -9,6 +9,8 @@ import pytest
 
 from scheduler.__main__ import configure, make_parser
 from scheduler.config import ConfigurationError, parse
+from scheduler.framework import changes
+from scheduler.framework.changes import Change
 from scheduler.plugins import PLUGINS
 from scheduler.profile import build
 
@@ -27,6 +29,13 @@ def test_the_default_profile_has_upstreams_plugins_and_weights() -> None:
         "NodeResourcesBalancedAllocation=1", "ImageLocality=1",
     ]  # fmt: skip
     assert found.preemption is not None and found.gates and list(PLUGINS)[:2] == ["SchedulingGates", "PrioritySort"]
+
+
+def test_whoever_waits_for_nodes_waits_for_taints_too() -> None:
+    found = build()
+    tainted = Change((changes.NODE_TAINT,), {}, {})
+    assert found.concerns(tainted, None, frozenset(["NodeResourcesFit"]))  # type: ignore[arg-type]
+    assert not found.concerns(tainted, None, frozenset(["NodeVolumeLimits"]))  # type: ignore[arg-type]
 
 
 def test_plugins_are_disabled_enabled_and_weighed_per_extension_point() -> None:

@@ -89,9 +89,7 @@ def test_a_claim_from_a_template() -> None:
     made = plan.from_template(pod(TEMPLATE), "b", template)
     assert made["metadata"] == {
         "generateName": "p-b-", "labels": {"l": "1"}, "annotations": {"x": "y", plan.POD_CLAIM: "b"},
-        "ownerReferences": [
-            {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u", "controller": True, "blockOwnerDeletion": True}
-        ],
+        "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u", "controller": True}],
     }  # fmt: skip
     assert made["spec"] == {"devices": {}}
 

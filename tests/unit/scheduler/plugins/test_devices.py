@@ -131,3 +131,23 @@ def test_what_is_missing_is_said() -> None:
             plugin.preenqueue(cluster().cluster, parse(unready))
     refused = attempt(cluster(claim("c", request(deviceClassName="none"))), using("c"))
     assert isinstance(refused, Refusal) and "request r: device class none does not exist" in message(refused)
+
+
+def test_a_claim_that_was_written_is_what_the_api_shows_from_then_on() -> None:
+    result = {"driver": "gpu.example.com", "pool": "a", "device": "a1", "request": "r"}
+
+    def version(number: int, **status: Any) -> Obj:
+        _, made = claim("d")
+        return {**made, "metadata": {**made["metadata"], "resourceVersion": str(number)}, "status": status}
+
+    taken = {"allocation": {"devices": {"results": [result]}}}
+    # The API shows the write late, early, or not before somebody has freed the claim again.
+    for shown in ([version(2)], [version(2), version(3, **taken)], []):
+        s = cluster(slice_of("a", device("a1", "m")), claim("c"), claim("d"))
+        s.cluster.assume(RESOURCE_CLAIMS, version(1, **taken))
+        for obj in shown:
+            s.cluster.put(RESOURCE_CLAIMS, obj)
+        s.cluster.wrote(RESOURCE_CLAIMS, version(3, **taken))
+        assert isinstance(attempt(s, using("c")), Refusal)
+        s.cluster.put(RESOURCE_CLAIMS, version(4))
+        assert isinstance(attempt(s, using("c")), Placement)
