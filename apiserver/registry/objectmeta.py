@@ -193,21 +193,19 @@ def _owners(meta: Mapping[str, Any]) -> list[FieldError]:
     refs: Sequence[Mapping[str, Any]] = meta.get("ownerReferences") or ()
     out: list[FieldError] = []
     controller = ""
-    for i, ref in enumerate(refs):
-        path = f"metadata.ownerReferences[{i}]"
+    path = "metadata.ownerReferences"
+    for ref in refs:
         version = ref.get("apiVersion") or ""
-        if not version:
-            out.append(errors.required(f"{path}.apiVersion", "must not be empty"))
-        elif version.count("/") > 1 or version.endswith("/"):
-            out.append(errors.invalid(f"{path}.apiVersion", version, "must be <group>/<version> or <version>"))
-        out += [errors.required(f"{path}.{key}", "must not be empty") for key in ("kind", "name", "uid") if not ref.get(key)]
+        if version.count("/") > 1 or not version.rpartition("/")[2]:
+            out.append(errors.invalid(f"{path}.apiVersion", version, "version must not be empty"))
+        out += [errors.invalid(f"{path}.{key}", "", "must not be empty") for key in ("kind", "name", "uid") if not ref.get(key)]
         if version == "v1" and ref.get("kind") == "Event":
             out.append(errors.invalid(path, ref, "/v1, Kind=Event is disallowed from being an owner"))
         if ref.get("controller"):
             this = f"{ref.get('kind', '')}/{ref.get('name', '')}"
             if controller:
                 text = f'Only one reference can have Controller set to true. Found "true" in references for {controller} and {this}'
-                out.append(errors.invalid("metadata.ownerReferences", refs, text))
+                out.append(errors.invalid(path, refs, text))
             else:
                 controller = this
     return out

@@ -159,7 +159,7 @@ class Registry:
             meta = obj["metadata"]
             name = meta["name"]
             await self.validate(ctx, "CREATE", served, "", _namespace_for(served, namespace, obj), name, obj, None, options)
-            if version:
+            if version and not ctx.dry_run:
                 raise errors.StatusError("resourceVersion should not be set on objects to be created", reason="")
             key = r.key(meta.get("namespace"), name)
             if ctx.dry_run:
@@ -188,11 +188,12 @@ class Registry:
         if strategy.has_generation:
             meta["generation"] = 1
         undo = None
-        if strategy.hooks is not None and meta.get("name"):
+        if strategy.hooks is not None and (meta.get("name") or ctx.dry_run):
             # Hooks reserve what the object asks for under its name; without one, validation refuses it below.
             undo = await strategy.hooks.before_create(ctx, obj)
         try:
-            found = objectmeta.validate_create(meta, r.namespaced, strategy.name_check or names.name_is_subdomain)
+            check = strategy.name_check or names.name_is_subdomain
+            found = objectmeta.validate_create(meta, r.namespaced, check) if strategy.own_metadata else []
             found += strategy.validate(obj)
             if not found:
                 found = objectmeta.validate_create(meta, r.namespaced, names.path_segment)
@@ -374,9 +375,9 @@ class Registry:
         try:
             found = objectmeta.validate_create(meta, r.namespaced, names.path_segment)
             common = objectmeta.validate_update(meta, old_meta)
-            # The kinds' own validation repeats the common one: clients see each of these causes twice.
             found += common
-            found += common
+            if strategy.own_metadata or subresource:
+                found += common  # The kinds' own validation repeats the common one: clients see each of these causes twice.
             if (r.group, r.plural) in _VALIDATED_WHOLE and not subresource:
                 found += objectmeta.validate_create(meta, r.namespaced, strategy.name_check or names.name_is_subdomain)
             check = strategy.status_validate_update if subresource == "status" and strategy.status_validate_update else None

@@ -72,6 +72,8 @@ class Strategy:
     warnings: Callable[[Obj, Obj | None], list[str]] = _no_warnings
     name_check: NameCheck | None = None
     """(name, is_prefix) -> messages; None means the DNS-1123 subdomain rule."""
+    own_metadata: bool = True
+    """Whether the kind's own validation looks at metadata; where not, only the rule of all objects holds, after all else."""
     allow_create_on_update: bool = False
     allow_unconditional_update: bool = True
     has_generation: bool = True

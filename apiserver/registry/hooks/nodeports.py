@@ -12,6 +12,7 @@ import orjson
 from apiserver.storage import interface
 from apiserver.storage.interface import Storage
 
+ALLOCATED = "provided port is already allocated"
 PREFIX = "/registry/ranges/servicenodeports/"
 
 
@@ -26,28 +27,28 @@ class PortPool:
         self._storage = storage
         self._low, self._high = ports
 
-    async def take(self, port: int, owner: str, *, dry_run: bool) -> None:
+    async def has(self, port: int) -> bool:
+        """Whether this port is reserved."""
+        return await self._storage.get(f"{PREFIX}{port}") is not None
+
+    async def take(self, port: int, owner: str) -> None:
         """Reserve this port. Raises PortError."""
         if not self._low <= port <= self._high:
             raise PortError(f"provided port is not in the valid range. The range of valid ports is {self._low}-{self._high}")
         key = f"{PREFIX}{port}"
-        if dry_run:
-            if await self._storage.get(key) is not None:
-                raise PortError("provided port is already allocated")
-            return
         try:
             await self._storage.create(key, orjson.dumps({"metadata": {"name": str(port)}, "service": owner}))
         except interface.KeyExists:
-            raise PortError("provided port is already allocated") from None
+            raise PortError(ALLOCATED) from None
 
-    async def take_any(self, owner: str, *, dry_run: bool) -> int:
+    async def take_any(self, owner: str) -> int:
         """Reserve a free port. Raises PortError when there is none."""
         size = self._high - self._low + 1
         start = random.randrange(size)
         for i in range(size):
             port = self._low + (start + i) % size
             try:
-                await self.take(port, owner, dry_run=dry_run)
+                await self.take(port, owner)
             except PortError:
                 continue
             return port

@@ -11,7 +11,7 @@ from typing import Any
 
 from apiserver.context import Context, Obj
 from apiserver.registry.hooks.cidrs import AddressPool, AllocationError, family_of
-from apiserver.registry.hooks.nodeports import PortError, PortPool
+from apiserver.registry.hooks.nodeports import ALLOCATED, PortError, PortPool
 from apiserver.registry.strategies import servicechecks
 from apiserver.registry.strategies.serviceaddresses import needs_cluster_ip, needs_health_check, needs_node_port
 from kubepy.api import errors
@@ -199,10 +199,12 @@ class ServiceHooks:
     async def _port(self, ctx: Context, obj: Obj, wanted: int, path: str, taken: _Taken) -> int:
         owner = f"{obj['metadata'].get('namespace', '')}/{obj['metadata'].get('name', '')}"
         try:
-            if wanted:
-                await self._ports.take(wanted, owner, dry_run=ctx.dry_run)
+            if ctx.dry_run:
+                wanted = await self._imagine(wanted, taken)
+            elif wanted:
+                await self._ports.take(wanted, owner)
             else:
-                wanted = await self._ports.take_any(owner, dry_run=ctx.dry_run)
+                wanted = await self._ports.take_any(owner)
         except PortError as e:
             if not wanted:
                 raise errors.InternalError.of(f"failed to allocate a nodePort: {e}") from None
@@ -210,8 +212,15 @@ class ServiceHooks:
                 error = errors.invalid(path, wanted, str(e))
                 raise errors.Invalid.of("", "Service", obj["metadata"].get("name", ""), [error]) from None
             raise errors.InternalError.of(f"failed to allocate requested HealthCheck NodePort {wanted}: {e}") from None
-        if not ctx.dry_run:
-            taken.ports.append(wanted)
+        (taken.imagined if ctx.dry_run else taken.ports).append(wanted)
+        return wanted
+
+    async def _imagine(self, wanted: int, taken: _Taken) -> int:
+        """The port of a dry run, which knows no range and numbers what it would allocate from 32769 on. Raises PortError."""
+        if not wanted:
+            return max(taken.imagined, default=32768) + 1
+        if wanted in taken.imagined or await self._ports.has(wanted):
+            raise PortError(ALLOCATED)
         return wanted
 
     async def _new_ports(self, ctx: Context, obj: Obj, taken: _Taken) -> None:
@@ -264,6 +273,7 @@ class _Taken:
         self._hooks = hooks
         self.ips: list[str] = []
         self.ports: list[int] = []
+        self.imagined: list[int] = []
 
     def undo(self) -> None:
         """Give it back, in the background."""

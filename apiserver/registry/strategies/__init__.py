@@ -109,5 +109,16 @@ _KINDS: dict[tuple[str, str], Strategy] = {
     (_STORAGE, "volumeattributesclasses"): storageclasses.ATTRIBUTES,
 }
 
-STRATEGIES: dict[tuple[str, str], Strategy] = {key: checked_finalizers(strategy) for key, strategy in _KINDS.items()}
+_ANY_FINALIZER = {
+    ("", "events"),
+    ("apiregistration.k8s.io", "apiservices"),
+    ("coordination.k8s.io", "leases"),
+    ("node.k8s.io", "runtimeclasses"),
+}
+"""Kinds that leave finalizers to the rule of all objects, as all of admissionregistration.k8s.io and those without `own_metadata` do."""
+
+STRATEGIES: dict[tuple[str, str], Strategy] = {
+    key: strategy if key[0] == _ADMISSION or key in _ANY_FINALIZER or not strategy.own_metadata else checked_finalizers(strategy)
+    for key, strategy in _KINDS.items()
+}
 """By (group, plural). What is not here (custom resources, reviews) has upstream's generic behaviour or its own owner."""

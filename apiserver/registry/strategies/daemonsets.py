@@ -126,10 +126,11 @@ def _status(out: Errors, new: Obj, old: Obj) -> None:
 
 
 def _validate_revision(out: Errors, new: Obj, old: Obj | None) -> None:
-    if new.get("data") is None:
-        out.append(required("data", "data is mandatory"))
     if (revision := new.get("revision", 0)) < 0:
         out.append(invalid("revision", revision, "must be greater than or equal to 0"))
+    data = new.get("data")
+    if old is None and not isinstance(data, dict):
+        out.append(required("data", "data is mandatory" if data is None else "data must be a valid JSON object"))
     if old is not None:
         immutable(out, new.get("data"), old.get("data"), "data")
 

@@ -40,6 +40,7 @@ def _status(out: Errors, new: Obj, _old: Obj) -> None:
 
 STRATEGY = with_status(
     zero=dict.fromkeys(("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"), 0),
+    own_metadata=False,
     status_meta=(),
     status_validate_update=checked(_status),
     **both(_validate),

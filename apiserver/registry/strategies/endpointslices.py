@@ -18,12 +18,31 @@ from kubepy.api.errors import duplicate, invalid, not_supported, required, too_m
 
 _TYPES = ("FQDN", "IPv4", "IPv6")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
+_HOST = "kubernetes.io/hostname"
 _LIMITS = {"endpoints": 1000, "addresses": 100, "ports": 20000, "hints": 8}
+
+
+def _drop_topology(new: Obj, old: Obj | None) -> None:
+    """deprecatedTopology is of the past: a node's name in it moves to nodeName where it was stored before (dropTopologyOnV1)."""
+    before = (old or {}).get("endpoints") or ()
+    if old is not None and new.get("endpoints") == old.get("endpoints"):
+        return
+    known = {(e.get("deprecatedTopology") or {}).get(_HOST) for e in before}
+    for endpoint in new.get("endpoints") or ():
+        node = (endpoint.pop("deprecatedTopology", None) or {}).get(_HOST)
+        if node is not None and endpoint.get("nodeName") is None and node in known and not names.dns1123_subdomain(node):
+            endpoint["nodeName"] = node
+
+
+def _prepare(obj: Obj) -> None:
+    first_generation(obj)
+    _drop_topology(obj, None)
 
 
 def _prepare_update(new: Obj, old: Obj) -> None:
     labels = new["metadata"].get("labels") != old["metadata"].get("labels")
     bump_generation(new, old, labels or any(new.get(k) != old.get(k) for k in ("endpoints", "ports", "addressType")))
+    _drop_topology(new, old)
 
 
 def _validate(out: Errors, new: Obj, old: Obj | None) -> None:
@@ -128,4 +147,4 @@ def _warnings(new: Obj, old: Obj | None) -> list[str]:
     return out
 
 
-STRATEGY = Strategy(prepare=first_generation, prepare_update=_prepare_update, warnings=_warnings, has_generation=False, **both(_validate))
+STRATEGY = Strategy(prepare=_prepare, prepare_update=_prepare_update, warnings=_warnings, has_generation=False, **both(_validate))

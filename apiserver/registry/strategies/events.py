@@ -86,5 +86,5 @@ def _plain(value: Any) -> Any:
     return value or None
 
 
-STRATEGY = Strategy(has_generation=False, allow_create_on_update=True, ttl=lambda _obj: TTL, **both(_legacy))
-STRICT = STRATEGY.with_(**both(_strict))
+STRATEGY = Strategy(has_generation=False, own_metadata=False, allow_create_on_update=True, ttl=lambda _obj: TTL, **both(_legacy))
+STRICT = STRATEGY.with_(own_metadata=True, **both(_strict))

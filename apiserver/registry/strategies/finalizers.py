@@ -1,6 +1,6 @@
 """The rule of the built-in kinds for metadata.finalizers: qualified names, or one of the few short ones of old.
 
-Upstream: validateKubeFinalizerName in pkg/apis/core/validation, called by ValidateObjectMeta of every built-in kind.
+Upstream: validateKubeFinalizerName in pkg/apis/core/validation, called by that package's ValidateObjectMeta.
 """
 
 from __future__ import annotations

@@ -110,11 +110,11 @@ def _backend(out: Errors, backend: Obj, path: str) -> None:
 
 def _resource(out: Errors, ref: Obj, path: str) -> None:
     group = ref.get("apiGroup")
-    if group is not None and group:
+    if group is not None:
         named(out, group, f"{path}.apiGroup", names.dns1123_subdomain)
     for key in ("kind", "name"):
         if not ref.get(key):
-            out.append(required(f"{path}.{key}", f"{key} is required"))
+            out.append(required(f"{path}.{key}"))
         else:
             named(out, ref[key], f"{path}.{key}", names.path_segment)
 

@@ -31,7 +31,7 @@ def failure(out: Errors, policy: Obj, spec: Obj, path: str) -> None:
     for i, rule in enumerate(rules):
         at, action = f"{path}.rules[{i}]", rule.get("action", "")
         if not action:
-            out.append(required(f"{at}.action", 'valid values: "Count", "FailIndex", "FailJob", "Ignore"'))
+            out.append(required(f"{at}.action", 'valid values: ["Count" "FailIndex" "FailJob" "Ignore"]'))
         elif action not in _ACTIONS:
             out.append(not_supported(f"{at}.action", action, _ACTIONS))
         elif action == "FailIndex" and spec.get("backoffLimitPerIndex") is None:
@@ -50,7 +50,7 @@ def failure(out: Errors, policy: Obj, spec: Obj, path: str) -> None:
 def _exit_codes(out: Errors, codes: Obj, known: set[str | None], path: str) -> None:
     operator, values, name = codes.get("operator", ""), codes.get("values") or [], codes.get("containerName")
     if not operator:
-        out.append(required(f"{path}.operator", 'valid values: "In", "NotIn"'))
+        out.append(required(f"{path}.operator", 'valid values: ["In" "NotIn"]'))
     elif operator not in ("In", "NotIn"):
         out.append(not_supported(f"{path}.operator", operator, ("In", "NotIn")))
     if name is not None and name not in known:
@@ -79,7 +79,7 @@ def _conditions(out: Errors, patterns: list[Obj], path: str) -> None:
         label_name(out, pattern.get("type", ""), f"{path}[{j}].type")
         status = pattern.get("status", "")
         if not status:
-            out.append(required(f"{path}[{j}].status", 'valid values: "False", "True", "Unknown"'))
+            out.append(required(f"{path}[{j}].status", 'valid values: ["False" "True" "Unknown"]'))
         elif status not in _STATUSES:
             out.append(not_supported(f"{path}[{j}].status", status, _STATUSES))
 

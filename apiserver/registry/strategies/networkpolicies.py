@@ -13,8 +13,8 @@ from apiserver.registry.strategy import Strategy
 from kubepy.api import names
 from kubepy.api.errors import forbidden_field, invalid, not_supported, required
 
-_PROTOCOLS = ("SCTP", "TCP", "UDP")
-_TYPES = ("Egress", "Ingress")
+_PROTOCOLS = ("TCP", "UDP", "SCTP")
+_TYPES = ("Ingress", "Egress")
 
 
 def _default(obj: Obj) -> None:

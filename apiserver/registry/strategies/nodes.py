@@ -38,6 +38,7 @@ def _default(obj: Obj) -> None:
 
 def _prepare(obj: Obj) -> None:
     (obj.get("spec") or {}).pop("configSource", None)
+    (obj.get("status") or {}).pop("config", None)
 
 
 def _prepare_update(new: Obj, old: Obj) -> None:
@@ -139,6 +140,18 @@ def _status_prepare(new: Obj, old: Obj) -> None:
         new["spec"] = old["spec"]
     else:
         new.pop("spec", None)
+    if "config" not in (old.get("status") or {}):
+        (new.get("status") or {}).pop("config", None)
+
+
+def _warnings(new: Obj, _old: Obj | None) -> list[str]:
+    spec = new.get("spec") or {}
+    out = []
+    if spec.get("configSource") is not None:
+        out.append("spec.configSource: the feature is removed")
+    if spec.get("externalID"):
+        out.append("spec.externalID: this field is deprecated, and is unused by Kubernetes")
+    return out
 
 
 STRATEGY = with_status(
@@ -147,6 +160,7 @@ STRATEGY = with_status(
     prepare_update=_prepare_update,
     validate=_validate,
     validate_update=_validate_update,
+    warnings=_warnings,
     has_generation=False,
     status_prepare_update=_status_prepare,
     status_validate_update=_validate_update,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from apiserver.context import Obj
 from apiserver.registry.strategies import goform, resources
-from apiserver.registry.strategies.checks import Errors, annotation_set, enum, label_selector, labels, named
+from apiserver.registry.strategies.checks import Errors, annotation_set, label_selector, labels, named
 from apiserver.registry.strategies.common import STATUS_RESET, both, checked, copy, keep_status, with_status
 from kubepy.api import names
 from kubepy.api.errors import forbidden_field, invalid, not_supported, required
@@ -58,17 +58,17 @@ def spec(out: Errors, value: Obj, path: str, any_group: bool = False, any_select
         resources.quantity_value(out, "storage", size, at)
     if name := value.get("storageClassName"):
         named(out, name, f"{path}.storageClassName", names.dns1123_subdomain)
-    if (mode := value.get("volumeMode")) is not None:
-        enum(out, mode, f"{path}.volumeMode", VOLUME_MODES)
+    if (mode := value.get("volumeMode")) is not None and mode not in VOLUME_MODES:
+        out.append(not_supported(f"{path}.volumeMode", mode, VOLUME_MODES))
     source, ref = value.get("dataSource"), value.get("dataSourceRef")
     for key, found in (("dataSource", source), ("dataSourceRef", ref)):
         if found is not None:
             _data_source(out, found, f"{path}.{key}", any_group)
     if ref is not None and ref.get("namespace"):
         if source is not None:
-            out.append(invalid(path, f"{path}.dataSource", "may not be specified when dataSourceRef.namespace is specified"))
+            out.append(invalid(path, {}, "may not be specified when dataSourceRef.namespace is specified"))
     elif source is not None and ref is not None and any(source.get(k) != ref.get(k) for k in ("apiGroup", "kind", "name")):
-        out.append(invalid(path, f"{path}.dataSource", "must match dataSourceRef"))
+        out.append(invalid(path, {}, "must match dataSourceRef"))
     if name := value.get("volumeAttributesClassName"):
         named(out, name, f"{path}.volumeAttributesClassName", names.dns1123_subdomain)
 
@@ -98,10 +98,17 @@ def _same_sources(value: Obj) -> None:
 def _prepare(obj: Obj) -> None:
     obj["status"] = {"phase": "Pending"}
     value = obj.get("spec") or {}
-    source = value.get("dataSource")
-    if source is not None and not _known_source(source):
-        del value["dataSource"]
+    _drop_sources(value, {})
     _same_sources(value)
+
+
+def _drop_sources(value: Obj, old: Obj) -> None:
+    """References to other namespaces are behind a gate that is off; old clients' dataSource may be of two kinds only."""
+    if (value.get("dataSourceRef") or {}).get("namespace") and old.get("dataSourceRef") is None:
+        del value["dataSourceRef"]
+    source = value.get("dataSource")
+    if source is not None and value.get("dataSourceRef") is None and old.get("dataSource") is None and not _known_source(source):
+        del value["dataSource"]
 
 
 def _known_source(source: Obj) -> bool:
@@ -112,6 +119,7 @@ def _known_source(source: Obj) -> bool:
 
 def _prepare_update(new: Obj, old: Obj) -> None:
     keep_status(new, old)
+    _drop_sources(new.get("spec") or {}, old.get("spec") or {})
     _same_sources(new.get("spec") or {})
 
 

@@ -9,9 +9,10 @@ import posixpath
 from typing import Any
 
 from apiserver.context import Obj
+from apiserver.registry import objectmeta
 from apiserver.registry.strategies import goform
 from apiserver.registry.strategies.checks import Errors, named
-from apiserver.registry.strategies.common import both, with_status
+from apiserver.registry.strategies.common import both, copy, with_status
 from apiserver.registry.strategies.persistentvolumeclaims import VOLUME_MODES, access_modes, basic_amount
 from apiserver.registry.strategies.podspec import sources
 from apiserver.registry.strategies.podspec.affinity import node_selector
@@ -127,7 +128,19 @@ def _classes(out: Errors, value: Obj, path: str, inline: bool) -> None:
 
 
 def _prepare(obj: Obj) -> None:
-    obj["status"] = {"phase": "Pending"}
+    obj["status"] = {"phase": "Pending", "lastPhaseTransitionTime": objectmeta.timestamp()}
+
+
+def _status_prepare(new: Obj, old: Obj) -> None:
+    """The time of the last change of phase is the server's, unless the client gives another."""
+    copy(new, old, "spec")
+    status, before = new.setdefault("status", {}), old.get("status") or {}
+    given, stored = status.get("lastPhaseTransitionTime"), before.get("lastPhaseTransitionTime")
+    if status.get("phase") != before.get("phase"):
+        if given is None or given == stored:
+            status["lastPhaseTransitionTime"] = objectmeta.timestamp()
+    elif given is None and stored is not None:
+        status["lastPhaseTransitionTime"] = stored
 
 
 def _validate(out: Errors, new: Obj, old: Obj | None) -> None:
@@ -199,4 +212,4 @@ _DEPRECATED = (
     ("rbd", "deprecated in v1.28, non-functional in v1.31+"),
 )
 
-STRATEGY = with_status(prepare=_prepare, warnings=_warnings, has_generation=False, status_meta=(), **both(_validate))
+STRATEGY = with_status(prepare=_prepare, warnings=_warnings, has_generation=False, status_prepare_update=_status_prepare, **both(_validate))

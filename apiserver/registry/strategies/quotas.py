@@ -5,6 +5,8 @@ Upstream: ValidateResourceQuota, ValidateLimitRange, SetDefaults_LimitRangeItem.
 
 from __future__ import annotations
 
+import uuid
+
 from apiserver.context import Obj
 from apiserver.registry.strategies import goform, resources
 from apiserver.registry.strategies.checks import Errors, named
@@ -99,6 +101,12 @@ def _quota_status(out: Errors, new: Obj, _old: Obj) -> None:
         _amounts(out, (new.get("status") or {}).get(key) or {}, f"status.{key}")
 
 
+def _name_limits(obj: Obj) -> None:
+    """A LimitRange without a name gets one."""
+    if not obj["metadata"].get("name"):
+        obj["metadata"]["name"] = str(uuid.uuid4())
+
+
 def _limit_default(obj: Obj) -> None:
     for item in (obj.get("spec") or {}).get("limits") or ():
         if item.get("type") != "Container":
@@ -177,4 +185,4 @@ def _limit_values(out: Errors, name: str, of: dict[str, Quantity | None], path: 
 
 
 QUOTA = with_status(has_generation=False, status_meta=(), status_validate_update=checked(_quota_status), **both(_quota))
-LIMIT_RANGE = Strategy(default=_limit_default, has_generation=False, **both(_limit_range))
+LIMIT_RANGE = Strategy(default=_limit_default, prepare=_name_limits, has_generation=False, **both(_limit_range))

@@ -1,4 +1,4 @@
-"""ServiceAccounts: nothing to validate, one annotation to warn about.
+"""ServiceAccounts: nothing to validate, references that are cut down to names, one annotation to warn about.
 
 Upstream: pkg/registry/core/serviceaccount/strategy.go.
 """
@@ -23,4 +23,11 @@ def _warnings(new: Obj, old: Obj | None) -> list[str]:
     return [f"metadata.annotations[{_ENFORCE}]: {text}"]
 
 
-STRATEGY = Strategy(warnings=_warnings, has_generation=False)
+def _clean(obj: Obj) -> None:
+    """References to secrets are names alone."""
+    for secret in obj.get("secrets") or ():
+        for key in [k for k in secret if k != "name"]:
+            del secret[key]
+
+
+STRATEGY = Strategy(prepare=_clean, prepare_update=lambda new, _old: _clean(new), warnings=_warnings, has_generation=False)

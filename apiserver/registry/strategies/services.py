@@ -82,11 +82,14 @@ def _warnings(new: Obj, old: Obj | None) -> list[str]:
     spec, notes = new["spec"], new["metadata"].get("annotations") or {}
     if checks.TOPOLOGY_HINTS in notes:
         out.append(f'metadata.annotations[{checks.TOPOLOGY_HINTS}]: deprecated in v1.27; please use "{checks.TOPOLOGY_MODE}" instead')
-    if ips.is_headless(spec) and spec.get("sessionAffinity", "None") != "None":
-        out.append("spec.SessionAffinity is ignored for headless services")
-    if spec.get("type") != "ExternalName":
+    headless, external = ips.is_headless(spec), spec.get("type") == "ExternalName"
+    if headless:
+        out.extend(f"spec.{k} is ignored for headless services" for k in ("loadBalancerIP", "externalIPs") if spec.get(k))
+        if spec.get("sessionAffinity", "None") != "None":
+            out.append("spec.SessionAffinity is ignored for headless services")
+    if not external:
         out += ips.warnings(spec)
-    if spec.get("externalIPs") and spec["externalIPs"] != ((old or {}).get("spec") or {}).get("externalIPs"):
+    if spec.get("externalIPs") and not headless and not external:
         out.append(_EXTERNAL_IPS)
     if spec.get("type") == "ExternalName" and spec.get("externalIPs"):
         out.append('spec.externalIPs is ignored when spec.type is "ExternalName"')

@@ -49,10 +49,13 @@ def _runtime(out: Errors, new: Obj, old: Obj | None) -> None:
         immutable(out, handler, old.get("handler", ""), "handler")
         # Upstream checks nothing else of an update.
         return
-    named(out, handler, "handler", names.dns1123_label)
+    if handler:
+        named(out, handler, "handler", names.dns1123_label)
+    else:
+        out.append(required("handler"))
     overhead = (new.get("overhead") or {}).get("podFixed")
     if overhead:
-        resources.requirements(out, {"limits": overhead}, "overhead.podFixed", frozenset())
+        resources.requirements(out, {"limits": overhead}, "overhead", frozenset())
     scheduling = new.get("scheduling")
     if scheduling is not None:
         labels(out, scheduling.get("nodeSelector"), "scheduling.nodeSelector")

@@ -36,7 +36,8 @@ def _parameters(out: Errors, parameters: Mapping[str, str], path: str) -> None:
 
 
 def _topologies(out: Errors, terms: list[Obj]) -> None:
-    seen: list[dict[str, frozenset[str]]] = []
+    seen: list[dict[str, frozenset[str]]] = [{} for _ in terms]
+    """What upstream compares with begins with as many empty terms as there are terms: an empty one is always a duplicate."""
     for i, term in enumerate(terms):
         at = f"allowedTopologies[{i}]"
         found: dict[str, frozenset[str]] = {}
@@ -50,8 +51,7 @@ def _topologies(out: Errors, terms: list[Obj]) -> None:
             if key in found:
                 out.append(duplicate(f"{here}.key", key))
             found[key] = frozenset(values)
-        if found in seen:
-            out.append(duplicate(f"{at}.matchLabelExpressions", ""))
+        out.extend(duplicate(f"{at}.matchLabelExpressions", "") for other in seen if other == found)
         seen.append(found)
 
 

@@ -10,16 +10,20 @@ from typing import Any
 from apiserver.context import Obj
 from apiserver.registry.strategies import goform, persistentvolumes
 from apiserver.registry.strategies.checks import NEGATIVE, Errors, immutable, label_selector, named
-from apiserver.registry.strategies.common import both, bump_generation, checked, first_generation, with_status
+from apiserver.registry.strategies.common import both, bump_generation, checked, with_status
 from apiserver.registry.strategies.podspec.sources import csi_driver_name
 from apiserver.registry.strategy import Strategy
 from kubepy.api import names
-from kubepy.api.errors import duplicate, invalid, not_supported, required, too_long
+from kubepy.api.errors import duplicate, forbidden_field, invalid, not_supported, required, too_long
 from kubepy.api.quantity import parse
 
 _GROUP_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
-_MODES = ("Ephemeral", "Persistent")
+_MODES = ("Persistent", "Ephemeral")
 _MAX_NODE_ID = 256
+_TOKENS_IN_CONTEXT = (
+    "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens "
+    "in volume attributes"
+)
 _MAX_MESSAGE = 1024
 
 
@@ -58,6 +62,15 @@ def _driver(out: Errors, new: Obj, old: Obj | None) -> None:
 
 def _driver_update(new: Obj, old: Obj) -> None:
     bump_generation(new, old, new.get("spec") != old.get("spec"))
+
+
+def _driver_warnings(new: Obj, old: Obj | None) -> list[str]:
+    spec, before = new.get("spec") or {}, (old or {}).get("spec") or {}
+    requests = spec.get("tokenRequests")
+    unchanged = old is not None and requests == before.get("tokenRequests")
+    if not requests or unchanged or spec.get("serviceAccountTokenInSecrets") is not None:
+        return []
+    return [_TOKENS_IN_CONTEXT]
 
 
 def _node(out: Errors, new: Obj, old: Obj | None) -> None:
@@ -117,18 +130,20 @@ def _attachment(out: Errors, new: Obj, old: Obj | None) -> None:
     _attacher(out, spec.get("attacher"))
     source = spec.get("source") or {}
     inline, name = source.get("inlineVolumeSpec"), source.get("persistentVolumeName")
-    if (inline is None) == (name is None):
-        text = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
-        out.append(required("spec.source", text))
+    one = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
+    if inline is not None and name is not None:
+        out.append(forbidden_field("spec.source", one))
     elif name is not None:
         if not name:
             out.append(required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName"))
-        else:
-            named(out, name, "spec.source.persistentVolumeName", names.dns1123_subdomain)
+    elif inline is not None:
+        persistentvolumes.spec(out, inline, "", "spec.source.inlineVolumeSpec", inline=True)
     else:
-        persistentvolumes.spec(out, inline or {}, "", "spec.source.inlineVolumeSpec", inline=True)
+        out.append(required("spec.source", one))
     named(out, spec.get("nodeName") or "", "spec.nodeName", names.dns1123_subdomain)
     _attachment_status(out, new)
+    if old is None and name is not None:
+        named(out, name, "spec.source.persistentVolumeName", names.dns1123_subdomain)
     if old is not None:
         immutable(out, spec, old.get("spec") or {}, "spec", goform.of("VolumeAttachmentSpec", spec))
 
@@ -148,7 +163,7 @@ def _attachment_status(out: Errors, new: Obj) -> None:
             out.append(too_long(f"status.{key}.message", _MAX_MESSAGE))
 
 
-DRIVER = Strategy(prepare=first_generation, prepare_update=_driver_update, has_generation=False, **both(_driver))
+DRIVER = Strategy(warnings=_driver_warnings, prepare_update=_driver_update, has_generation=False, **both(_driver))
 NODE = Strategy(has_generation=False, **both(_node))
 CAPACITY = Strategy(name_check=names.name_is_subdomain, has_generation=False, **both(_capacity))
 ATTACHMENT = with_status(

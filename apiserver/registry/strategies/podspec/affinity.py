@@ -160,7 +160,9 @@ def tolerations(out: Errors, values: Sequence[Obj], path: str) -> None:
             if value:
                 out.append(invalid(f"{path}[{i}].operator", value, "value must be empty when `operator` is 'Exists'"))
         else:
-            out.append(not_supported(f"{path}[{i}].operator", operator, ("Equal", "Exists")))
+            # The comparing operators are named once one is tried, though their gate is off.
+            known = ("Equal", "Exists", "Lt", "Gt") if operator in ("Lt", "Gt") else ("Equal", "Exists")
+            out.append(not_supported(f"{path}[{i}].operator", operator, known))
         if effect and effect not in TAINT_EFFECTS:
             out.append(not_supported(f"{path}[{i}].effect", effect, TAINT_EFFECTS))
 

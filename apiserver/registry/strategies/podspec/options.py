@@ -24,6 +24,7 @@ class Options:
     any_required_affinity_value: bool = False
     host_sysctls: bool = False
     any_token_path: bool = False
+    any_selinux_change: bool = False
     old_ips: frozenset[str] = frozenset()
 
 
@@ -41,6 +42,7 @@ def for_update(old_spec: Obj, is_pod: bool) -> Options:
         any_spread_selector=_spread_selectors_wrong(old_spec),
         host_sysctls=bool(security.get("sysctls")) and bool(old_spec.get("hostNetwork") or old_spec.get("hostIPC")),
         any_token_path=_token_paths_wrong(old_spec),
+        any_selinux_change=security.get("seLinuxChangePolicy") is not None,
         old_ips=frozenset(ips),
     )
 

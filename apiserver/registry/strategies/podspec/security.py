@@ -77,7 +77,7 @@ def pod(out: Errors, sc: Obj, spec: Obj, path: str, options: Options) -> None:
     if (profile := sc.get("appArmorProfile")) is not None:
         app_armor(out, profile, f"{path}.appArmorProfile")
     _choice(out, sc, "supplementalGroupsPolicy", _SUPPLEMENTAL, path)
-    _choice(out, sc, "seLinuxChangePolicy", _SELINUX_CHANGES, path)
+    _choice(out, sc, "seLinuxChangePolicy", _SELINUX_CHANGES if options.any_selinux_change else ("Recursive",), path)
 
 
 def _choice(out: Errors, sc: Obj, key: str, supported: tuple[str, ...], path: str) -> None:

@@ -73,3 +73,11 @@ def test_repeated_owners_are_dropped_with_a_warning() -> None:
 @pytest.mark.parametrize(("manager", "found"), [("kubectl", 0), ("a" * 129, 1), ("a\nb", 1), ("ü", 0)])
 def test_field_managers(manager: str, found: int) -> None:
     assert len(objectmeta.field_manager_errors("fieldManager", manager)) == found
+
+
+def test_owners() -> None:
+    meta = {"name": "a", "namespace": "b", "ownerReferences": [{"apiVersion": "apps/", "kind": "", "name": "n", "uid": "u"}]}
+    assert [str(e) for e in objectmeta.validate_create(meta, True, names.name_is_subdomain)] == [
+        'metadata.ownerReferences.apiVersion: Invalid value: "apps/": version must not be empty',
+        'metadata.ownerReferences.kind: Invalid value: "": must not be empty',
+    ]

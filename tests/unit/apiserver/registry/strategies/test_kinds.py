@@ -71,8 +71,33 @@ INVALID = [
     (
         obj("autoscaling/v2", "HorizontalPodAutoscaler", spec={"maxReplicas": 0, "scaleTargetRef": {"kind": "D", "name": "n"}}),
         [
-            "spec.maxReplicas: Invalid value: 0: must be greater than 0",
+            "spec.maxReplicas: Required value: must be set and greater than 0",
             "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`",
+            'spec.scaleTargetRef.apiVersion: Invalid value: "": apiVersion must specify API group',
+        ],
+    ),
+    (
+        obj(
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            spec={
+                "maxReplicas": 1,
+                "scaleTargetRef": {"kind": "ReplicationController", "name": "n"},
+                "metrics": [
+                    {},
+                    {
+                        "type": "ContainerResource",
+                        "containerResource": {"name": "cpu", "container": "a.b", "target": {"type": "Value", "averageValue": "0"}},
+                        "resource": {"name": "cpu", "target": {"type": "Value", "averageValue": "1"}},
+                    },
+                ],
+            },
+        ),
+        [
+            "spec.metrics[0].type: Required value: must specify a metric source type",
+            'spec.metrics[0].type: Unsupported value: "": supported values: "ContainerResource", "External", "Object", "Pods", "Resource"',
+            'spec.metrics[0].type: Unsupported value: "": supported values: "ContainerResource", "External", "Object", "Pods", "Resource"',
+            "spec.metrics[1].resource: Forbidden: must populate the given metric source only",
         ],
     ),
     (
@@ -86,6 +111,40 @@ INVALID = [
     (
         obj("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}, "ingress": [{"from": [{}]}]}),
         ["spec.ingress[0].from[0]: Required value: must specify a peer"],
+    ),
+    (
+        obj("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}, "policyTypes": ["X"]}),
+        ['spec.policyTypes[0]: Unsupported value: "X": supported values: "Ingress", "Egress"'],
+    ),
+    (
+        obj("networking.k8s.io/v1", "IngressClass", spec={"controller": "a.b/c", "parameters": {"apiGroup": "G", "kind": "", "name": "n"}}),
+        [
+            'spec.parameters.apiGroup: Invalid value: "G": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric '
+            "characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for "
+            "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+            "spec.parameters.kind: Required value",
+        ],
+    ),
+    (
+        obj("node.k8s.io/v1", "RuntimeClass", handler="", overhead={"podFixed": {"k": "1"}}),
+        [
+            "handler: Required value",
+            'overhead.limits[k]: Invalid value: "k": must be a standard resource type or fully qualified',
+            'overhead.limits[k]: Invalid value: "k": must be a standard resource for containers',
+        ],
+    ),
+    (obj("apps/v1", "ControllerRevision", data=5), ["data: Required value: data must be a valid JSON object"]),
+    (
+        obj("storage.k8s.io/v1", "StorageClass", provisioner="a", allowedTopologies=[{}]),
+        ['allowedTopologies[0].matchLabelExpressions: Duplicate value: ""'],
+    ),
+    (
+        obj(
+            "storage.k8s.io/v1",
+            "VolumeAttachment",
+            spec={"attacher": "a.b", "nodeName": "n", "source": {"persistentVolumeName": "p", "inlineVolumeSpec": {}}},
+        ),
+        ["spec.source: Forbidden: must specify exactly one of inlineVolumeSpec and persistentVolumeName"],
     ),
     (
         obj("networking.k8s.io/v1", "ServiceCIDR", spec={"cidrs": ["198.51.100.7/24"]}),
@@ -158,6 +217,59 @@ def test_finalizers_need_a_domain(create):
     assert create(value).errors == [
         'metadata.finalizers[0]: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified'
     ]
+
+
+def test_some_kinds_take_any_finalizer(create):
+    value = obj("coordination.k8s.io/v1", "Lease", spec={})
+    value["metadata"]["finalizers"] = ["mine"]
+    assert create(value).errors == []
+
+
+def test_limit_ranges_are_named():
+    value = {"metadata": {}}
+    STRATEGIES[("", "limitranges")].prepare(value)
+    assert len(value["metadata"]["name"]) == 36
+
+
+def test_accounts_refer_to_secrets_by_name_alone(create):
+    assert create(obj("v1", "ServiceAccount", secrets=[{"name": "a", "kind": "b", "uid": "c"}])).obj["secrets"] == [{"name": "a"}]
+
+
+def test_jobs_without_labels_share_their_templates(create):
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}
+    done = create(obj("batch/v1", "Job", spec={"template": template})).obj
+    assert done["metadata"]["labels"] == done["spec"]["template"]["metadata"]["labels"]
+    assert done["metadata"]["labels"]["batch.kubernetes.io/job-name"] == "x"
+
+
+def test_nodes_come_without_dynamic_configuration_and_with_warnings(create):
+    done = create(obj("v1", "Node", spec={"externalID": "e"}, status={"config": {"error": "e"}}))
+    assert "config" not in done.obj["status"]
+    assert done.warnings == ["spec.externalID: this field is deprecated, and is unused by Kubernetes"]
+
+
+def test_topology_of_endpoints_is_dropped_but_for_nodes_known_before(create, update):
+    old = obj("discovery.k8s.io/v1", "EndpointSlice", addressType="IPv4", endpoints=[{"addresses": ["192.0.2.1"]}])
+    old["endpoints"][0]["deprecatedTopology"] = {"kubernetes.io/hostname": "n"}
+    assert create(old).obj["endpoints"] == [{"addresses": ["192.0.2.1"], "conditions": {}}]
+    new = copy.deepcopy(old)
+    new["endpoints"][0]["zone"] = "z"
+    assert update(old, new).obj["endpoints"] == [{"addresses": ["192.0.2.1"], "conditions": {}, "nodeName": "n", "zone": "z"}]
+
+
+def test_times_of_phases_of_volumes_are_the_servers(create, update):
+    old = obj("v1", "PersistentVolume", status={"phase": "Pending", "lastPhaseTransitionTime": "2024-01-01T00:00:00Z"})
+    assert create(old).obj["status"]["lastPhaseTransitionTime"] > "2024-01-01T00:00:00Z"
+    same = update(old, obj("v1", "PersistentVolume", status={"phase": "Pending"}), "status").obj["status"]
+    assert same["lastPhaseTransitionTime"] == "2024-01-01T00:00:00Z"
+    bound = {**old, "status": {**old["status"], "phase": "Bound"}}
+    assert update(old, bound, "status").obj["status"]["lastPhaseTransitionTime"] > "2024-01-01T00:00:00Z"
+
+
+def test_claims_lose_references_to_other_namespaces(create):
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    other = {"kind": "PersistentVolumeClaim", "name": "a", "namespace": "other"}
+    assert "dataSourceRef" not in create(obj("v1", "PersistentVolumeClaim", spec={**claim, "dataSourceRef": other})).obj["spec"]
 
 
 def test_immutable_config(update):
