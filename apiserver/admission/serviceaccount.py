@@ -10,6 +10,7 @@ from apiserver.admission.interface import Attributes
 from apiserver.admission.plugin import CREATE, UPDATE, BasePlugin, deny
 from apiserver.context import Obj
 from kubepy.api import names
+from kubepy.api.errors import go_value
 
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 VOLUME_PREFIX = "kube-api-access-"
@@ -69,6 +70,9 @@ class ServiceAccount(BasePlugin):
             _check_secrets(a, spec, account)
 
     async def _account(self, a: Attributes, name: str) -> Obj:
+        if wrong := names.path_segment(name):
+            problem = f"invalid resource name {go_value(name)}: [{' '.join(wrong)}]"
+            raise deny(a, f"error looking up service account {a.namespace}/{name}: {problem}")
         account = self.lister.get("", "serviceaccounts", a.namespace, name)
         if account is None and name == _DEFAULT and self.tools.registry is not None:
             # A controller makes it as soon as it sees the namespace: pods created at once with it may wait.

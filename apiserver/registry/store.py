@@ -167,6 +167,8 @@ class Registry:
                     raise await self._exists(served, key, name)
                 if undo is not None:
                     undo()
+                if version:
+                    meta["resourceVersion"] = version  # Only a real write refuses it.
                 return Written(obj, None, created=True)
             try:
                 entry = await self.put(served, key, obj, 0, strategy)

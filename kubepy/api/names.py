@@ -217,6 +217,11 @@ def path_segment(value: str, prefix: bool = False) -> list[str]:
     return [f"may not contain '{c}'" for c in "/%" if c in value]
 
 
+def name_is_subdomain_once_generated(value: str, prefix: bool = False) -> list[str]:
+    """NameIsDNSSubdomain for kinds that look at names alone, not at what they are generated from."""
+    return [] if prefix else name_is_subdomain(value, False)
+
+
 NameCheck = Callable[[str, bool], list[str]]
 """(name, it is a generateName prefix) -> complaints."""
 

@@ -70,6 +70,8 @@ class AddressPool:
         """Reserve this address for a Service. Raises AllocationError."""
         address = ipaddress.ip_address(ip)
         networks = [n for n in self.networks(family_of(ip)) if address in n]
+        if not networks and ctx.dry_run and (tried := self.networks(family_of(ip))):
+            raise AllocationError(f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {tried[0]}")
         if not networks:
             raise AllocationError("the provided network does not match the current range")
         network = max(networks, key=lambda n: n.prefixlen)

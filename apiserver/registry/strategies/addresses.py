@@ -128,6 +128,17 @@ def canonical_cidr(out: Errors, text: str, path: str) -> bool:
     return True
 
 
+def interface_address(out: Errors, text: str, path: str) -> None:
+    """An address with the length of its network's prefix, in canonical form; the host's bits stay."""
+    parsed = parse_cidr(text)
+    if parsed is None:
+        out.append(invalid(path, text, "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)"))
+        return
+    canonical = f"{parsed[0]}/{parsed[1].prefixlen}"
+    if text != canonical:
+        out.append(invalid(path, text, f'must be in canonical form ("{canonical}")'))
+
+
 def not_special(out: Errors, text: str, path: str) -> None:
     """No unspecified, loopback or link-local address (ValidateNonSpecialIP)."""
     address = parse(text)

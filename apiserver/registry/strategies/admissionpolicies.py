@@ -20,7 +20,11 @@ _ACTIONS = ("Audit", "Deny", "Warn")
 _NOT_FOUND = ("Allow", "Deny")
 _MAX_MESSAGE = 5 * 1024
 _ONE_NEEDED = "validations or auditAnnotations must contain at least one item"
-_MUTATIONS = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
+_MUTATIONS = {
+    "ApplyConfiguration": ("applyConfiguration", t.object_type("Object", {})),
+    "JSONPatch": ("jsonPatch", t.list_of(t.object_type("JSONPatch", {}))),
+}
+"""By patch type: the field that holds the expression, and what it evaluates to."""
 _REINVOCATION = ("IfNeeded", "Never")
 
 
@@ -44,10 +48,10 @@ def _param_kind(out: Errors, kind: Obj) -> None:
         out.extend(invalid("spec.paramKind.kind", name, f"{mixed}: {m}") for m in names.dns1035_label(name.lower()))
 
 
-def _common(out: Errors, spec: Obj) -> tuple[bool, dict[str, t.Type]]:
+def _common(out: Errors, spec: Obj, mutating: bool) -> tuple[bool, dict[str, t.Type]]:
     """The parts that both kinds of policy have; whether there are params, and the variables' types."""
     failure = spec.get("failurePolicy")
-    if not failure:
+    if failure is None:
         out.append(required("spec.failurePolicy"))
     elif failure not in rules.FAILURE_POLICIES:
         out.append(not_supported("spec.failurePolicy", failure, rules.FAILURE_POLICIES))
@@ -61,6 +65,8 @@ def _common(out: Errors, spec: Obj) -> tuple[bool, dict[str, t.Type]]:
         rules.match_resources(out, constraints, "spec.matchConstraints")
         if not constraints.get("resourceRules"):
             out.append(required("spec.matchConstraints.resourceRules"))
+        if mutating:
+            rules.mutable_operations(out, constraints, "spec.matchConstraints")
     params = kind is not None
     rules.match_conditions(out, spec.get("matchConditions") or [], rules.environment(params=params), "spec.matchConditions")
     variables: dict[str, t.Type] = {}
@@ -82,7 +88,8 @@ def _common(out: Errors, spec: Obj) -> tuple[bool, dict[str, t.Type]]:
 
 def _validating(out: Errors, new: Obj, _old: Obj | None) -> None:
     spec, name = new.get("spec") or {}, new["metadata"].get("name", "")
-    params, variables = _common(out, spec)
+    params, known = _common(out, spec, mutating=False)
+    variables = known or None
     env = rules.environment(params=params, variables=variables)
     message_env = rules.environment(params=params, variables=variables, authorizer=False)
     validations, audits = spec.get("validations") or [], spec.get("auditAnnotations") or []
@@ -111,14 +118,13 @@ def _validating(out: Errors, new: Obj, _old: Obj | None) -> None:
     seen: set[str] = set()
     for i, a in enumerate(audits):
         at, key = f"spec.auditAnnotations[{i}]", a.get("key", "")
-        if not key:
-            out.append(required(f"{at}.key"))
+        if name:
+            out.extend(invalid(f"{at}.key", f"{name}/{key}", m) for m in names.qualified_name(f"{name}/{key}"))
         else:
-            full = f"{name}/{key}" if name else key
-            out.extend(invalid(f"{at}.key", full, m) for m in names.qualified_name(full))
-            if key in seen:
-                out.append(duplicate(f"{at}.key", key))
-            seen.add(key)
+            out.append(invalid(f"{at}.key", key, "requires metadata.name be non-empty"))
+        if key in seen:
+            out.append(duplicate(f"{at}.key", key))
+        seen.add(key)
         source = a.get("valueExpression", "").strip()
         if not source:
             out.append(required(f"{at}.valueExpression", "valueExpression is not specified"))
@@ -130,7 +136,7 @@ def _validating(out: Errors, new: Obj, _old: Obj | None) -> None:
 
 def _mutating(out: Errors, new: Obj, _old: Obj | None) -> None:
     spec = new.get("spec") or {}
-    params, variables = _common(out, spec)
+    params, variables = _common(out, spec, mutating=True)
     env = rules.environment(params=params, variables=variables)
     mutations = spec.get("mutations") or []
     if not mutations:
@@ -143,16 +149,16 @@ def _mutating(out: Errors, new: Obj, _old: Obj | None) -> None:
         if kind not in _MUTATIONS:
             out.append(not_supported(f"{at}.patchType", kind, tuple(_MUTATIONS)))
             continue
-        field = _MUTATIONS[kind]
-        for other in _MUTATIONS.values():
-            if other != field and m.get(other) is not None:
-                text = f"must not specify {other} when patchType is {kind}"
-                out.append(invalid(f"{at}.{other}", m[other], text))
-        source = ((m.get(field) or {}).get("expression") or "").strip()
-        if not source:
-            out.append(required(f"{at}.{field}.expression", "expression is not specified"))
+        field, result = _MUTATIONS[kind]
+        if m.get(field) is None:
+            out.append(required(f"{at}.{field}", f"must be specified when patchType is {kind}"))
+        elif source := m[field].get("expression", "").strip():
+            rules.expression(out, env, source, f"{at}.{field}.expression", result)
         else:
-            rules.expression(out, env, source, f"{at}.{field}.expression")
+            out.append(required(f"{at}.{field}.expression"))
+        for other, _ in _MUTATIONS.values():
+            if other != field and m.get(other) is not None:
+                out.append(invalid(f"{at}.{other}", f"{{{other}}}", f"must not be specified when patchType is {kind}"))
     reinvocation = spec.get("reinvocationPolicy", "")
     if not reinvocation:
         out.append(required("spec.reinvocationPolicy"))
@@ -210,7 +216,9 @@ def _binding(out: Errors, new: Obj, _old: Obj | None) -> None:
 
 
 def _mutating_binding(out: Errors, new: Obj, _old: Obj | None) -> None:
-    _binding_common(out, new.get("spec") or {})
+    spec = new.get("spec") or {}
+    _binding_common(out, spec)
+    rules.mutable_operations(out, spec.get("matchResources") or {}, "spec.matchResources")
 
 
 def _status(out: Errors, new: Obj, _old: Obj) -> None:

@@ -18,6 +18,7 @@ from kubepy.api.cel.lib.authorizer import PREFIX
 from kubepy.api.errors import duplicate, invalid, not_supported, required, too_many
 
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
+MUTABLE = ("*", "CONNECT", "CREATE", "UPDATE")
 SCOPES = ("*", "Cluster", "Namespaced")
 FAILURE_POLICIES = ("Fail", "Ignore")
 MATCH_POLICIES = ("Equivalent", "Exact")
@@ -75,7 +76,7 @@ def expression(out: Errors, env: Environment, source: str, path: str, *allowed: 
         out.append(invalid(path, source, f"compilation failed: {e}"))
         return None
     found = program.type
-    if allowed and not found.same(t.DYN) and not any(found.same(a) for a in allowed):
+    if allowed and not any(found.same(a) for a in allowed):
         if len(allowed) == 1:
             text = f"must evaluate to {allowed[0]} but got {found}"
         else:
@@ -105,8 +106,16 @@ def match_conditions(out: Errors, conditions: Sequence[Obj], env: Environment, p
             seen.add(name)
 
 
+def mutable_operations(out: Errors, value: Obj, path: str) -> None:
+    """Only requests that carry an object to change can be mutated."""
+    operations = [o for r in value.get("resourceRules") or () for o in r.get("operations") or ()]
+    out.extend(not_supported(f"{path}.resourceRules.operations", o, MUTABLE) for o in operations if o not in MUTABLE)
+
+
 def rule(out: Errors, value: Obj, path: str, *, operations: bool = True, subresources: bool = True) -> None:
     """One RuleWithOperations."""
+    if operations:
+        _operations(out, value.get("operations") or [], f"{path}.operations")
     for key in ("apiGroups", "apiVersions"):
         found = value.get(key) or []
         if not found:
@@ -119,14 +128,14 @@ def rule(out: Errors, value: Obj, path: str, *, operations: bool = True, subreso
     scope = value.get("scope")
     if scope is not None and scope not in SCOPES:
         out.append(not_supported(f"{path}.scope", scope, SCOPES))
-    if not operations:
-        return
-    found = value.get("operations") or []
+
+
+def _operations(out: Errors, found: list[str], path: str) -> None:
     if not found:
-        out.append(required(f"{path}.operations"))
+        out.append(required(path))
     if len(found) > 1 and "*" in found:
-        out.append(invalid(f"{path}.operations", found, "if '*' is present, must not specify other operations"))
-    out.extend(not_supported(f"{path}.operations[{i}]", o, OPERATIONS) for i, o in enumerate(found) if o not in OPERATIONS)
+        out.append(invalid(path, found, "if '*' is present, must not specify other operations"))
+    out.extend(not_supported(f"{path}[{i}]", o, OPERATIONS) for i, o in enumerate(found) if o not in OPERATIONS)
 
 
 def _resources(out: Errors, found: list[str], path: str, subresources: bool) -> None:
@@ -162,7 +171,7 @@ def _resources(out: Errors, found: list[str], path: str, subresources: bool) -> 
 def match_resources(out: Errors, value: Obj, path: str) -> None:
     """matchConstraints of a policy, matchResources of a binding."""
     policy = value.get("matchPolicy")
-    if not policy:
+    if policy is None:
         out.append(required(f"{path}.matchPolicy"))
     elif policy not in MATCH_POLICIES:
         out.append(not_supported(f"{path}.matchPolicy", policy, MATCH_POLICIES))

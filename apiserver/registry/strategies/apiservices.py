@@ -13,11 +13,13 @@ from kubepy.api.errors import invalid, required
 
 
 def _validate(out: Errors, new: Obj, _old: Obj | None) -> None:
-    spec, name = new.get("spec") or {}, new["metadata"].get("name", "")
+    spec = new.get("spec") or {}
     group, version = spec.get("group", ""), spec.get("version", "")
     wanted = f"{version}.{group}"
-    if name != wanted:
-        out.append(invalid("metadata.name", name, f'must be `spec.version+"."+spec.group`: "{wanted}"'))
+    for key in ("generateName", "name"):
+        given = new["metadata"].get(key)
+        if given and given != wanted and not names.path_segment(given):
+            out.append(invalid(f"metadata.{key}", given, f'must be `spec.version+"."+spec.group`: "{wanted}"'))
     if not group:
         if version != "v1":
             out.append(required("spec.group", "only v1 may have an empty group and it better be legacy kube"))

@@ -52,15 +52,14 @@ def _request(out: Errors, obj: Obj) -> None:
     spec = obj.get("spec") or {}
     text = spec.get("request") or ""
     if problem := _request_problem(text):
-        out.append(invalid("spec.request", text, problem))
+        out.append(invalid("spec.request", text or None, problem))
     usages = spec.get("usages") or []
     if not usages:
-        out.append(required("spec.usages", "usages required"))
+        out.append(required("spec.usages"))
     for i, usage in enumerate(usages):
         if usage not in _USAGES:
             out.append(not_supported(f"spec.usages[{i}]", usage, sorted(_USAGES)))
-        if usage in usages[:i]:
-            out.append(duplicate(f"spec.usages[{i}]", usage))
+    out.extend(duplicate(f"spec.usages[{i}]", usage) for i, usage in enumerate(usages) if usage in usages[:i])
     signer = spec.get("signerName") or ""
     if signer == "kubernetes.io/legacy-unknown":
         out.append(invalid("spec.signerName", signer, "the legacy signerName is not allowed via this API version"))
@@ -190,8 +189,9 @@ _BASE = Strategy(
     prepare_update=_prepare_update,
     validate=_validate,
     validate_update=_validate_update,
+    name_check=lambda _name, _prefix: [],
     has_generation=False,
-    reset_fields=("status",),
+    reset_fields=("spec", "status"),
     status_prepare_update=_prepare_status,
     status_validate_update=_validate_status,
 )

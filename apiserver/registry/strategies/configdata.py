@@ -10,6 +10,7 @@ import binascii
 import json
 
 from apiserver.context import Obj
+from apiserver.registry.strategies import keypairs
 from apiserver.registry.strategies.checks import Errors, immutable
 from apiserver.registry.strategies.common import both
 from apiserver.registry.strategies.gojsonerrors import object_error
@@ -20,6 +21,14 @@ from kubepy.api.errors import forbidden_field, invalid, required, too_long
 MAX_SIZE = 1024 * 1024
 _ACCOUNT = "kubernetes.io/service-account.name"
 _FROZEN = "field is immutable when `immutable` is set"
+
+
+def _secret_warnings(new: Obj, _old: Obj | None) -> list[str]:
+    if new.get("type") != "kubernetes.io/tls":
+        return []
+    data = new.get("data") or {}
+    problem = keypairs.problem(*(base64.b64decode(data.get(name) or "") for name in ("tls.crt", "tls.key")))
+    return [problem] if problem else []
 
 
 def _decoded_size(text: str) -> int:
@@ -120,4 +129,6 @@ def _docker(out: Errors, data: dict[str, str], key: str) -> None:
 
 
 CONFIG_MAP = Strategy(has_generation=False, allow_create_on_update=False, **both(_config_map))
-SECRET = Strategy(default=_merge_string_data, prepare_update=_prepare_secret_update, has_generation=False, **both(_secret))
+SECRET = Strategy(
+    default=_merge_string_data, warnings=_secret_warnings, prepare_update=_prepare_secret_update, has_generation=False, **both(_secret)
+)

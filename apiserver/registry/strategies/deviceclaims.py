@@ -1,38 +1,40 @@
-"""ResourceClaims, ResourceClaimTemplates and DeviceClasses: what is asked of devices (DRA).
+"""What is asked of devices (DRA): the specs of ResourceClaims, ResourceClaimTemplates and DeviceClasses.
 
 Upstream: pkg/apis/resource/validation, pkg/apis/resource/v1/defaults.go, pkg/registry/resource.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
 from apiserver.context import Obj
 from apiserver.registry.strategies import goform
-from apiserver.registry.strategies.checks import Errors, annotation_set, conditions, immutable, label_name, labels, named
-from apiserver.registry.strategies.common import both, checked, with_status
+from apiserver.registry.strategies.checks import Errors, annotation_set, immutable, label_name, labels, named
+from apiserver.registry.strategies.common import both
+from apiserver.registry.strategies.devicelists import each, unique
+from apiserver.registry.strategies.devicenames import fully_qualified
+from apiserver.registry.strategies.podspec.sources import csi_driver_name
+from apiserver.registry.strategies.resources import is_extended
 from apiserver.registry.strategy import Strategy
 from kubepy.api import names
 from kubepy.api.cel import types as t
 from kubepy.api.cel.env import Environment
 from kubepy.api.cel.issues import CompileError
-from kubepy.api.errors import duplicate, forbidden_field, invalid, not_supported, required, too_long, too_many
+from kubepy.api.errors import forbidden_field, invalid, not_supported, required, too_long, too_many
 
 _MODES = ("All", "ExactCount")
 _OPERATORS = ("Equal", "Exists")
 _EFFECTS = ("NoExecute", "NoSchedule", "None")
-_MAX_REQUESTS = _MAX_CONSTRAINTS = _MAX_CONFIG = _MAX_SELECTORS = 32
+_MAX_REQUESTS = _MAX_CONSTRAINTS = MAX_CONFIG = _MAX_SELECTORS = 32
 _MAX_SUBREQUESTS = 8
 _MAX_TOLERATIONS = 16
 _MAX_EXPRESSION = 10 * 1024
 _MAX_PARAMETERS = 10 * 1024
-_MAX_RESERVED = 256
 _REQUEST_NAME = "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"
 _KINDS = "exactly one of `exactly` or `firstAvailable` is required"
-_C_IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*").fullmatch
 
 
 def _map(value: t.Type) -> t.Type:
@@ -64,24 +66,25 @@ def default_claim(spec: Obj | None) -> None:
 
 def selectors(out: Errors, found: Sequence[Obj], path: str) -> None:
     """CEL expressions over one device."""
-    if len(found) > _MAX_SELECTORS:
-        out.append(too_many(path, len(found), _MAX_SELECTORS))
-    for i, selector in enumerate(found):
-        at, cel = f"{path}[{i}].cel", selector.get("cel")
-        if cel is None:
-            out.append(required(at))
-            continue
-        source = cel.get("expression", "")
-        if len(source) > _MAX_EXPRESSION:
-            out.append(too_long(f"{at}.expression", _MAX_EXPRESSION))
-            continue
-        try:
-            kind = _ENVIRONMENT.compile(source).type
-        except CompileError as e:
-            out.append(invalid(f"{at}.expression", source, f"compilation failed: {e}"))
-            continue
-        if not (kind.same(t.BOOL) or kind.same(t.DYN)):
-            out.append(invalid(f"{at}.expression", source, f"must evaluate to bool or the unknown type, not {kind}"))
+    each(out, found, path, _MAX_SELECTORS, lambda selector, at: _selector(out, selector, f"{at}.cel"))
+
+
+def _selector(out: Errors, selector: Obj, at: str) -> None:
+    cel = selector.get("cel")
+    if cel is None:
+        out.append(required(at))
+        return
+    source = cel.get("expression", "")
+    if len(source) > _MAX_EXPRESSION:
+        out.append(too_long(f"{at}.expression", _MAX_EXPRESSION))
+        return
+    try:
+        kind = _ENVIRONMENT.compile(source).type
+    except CompileError as e:
+        out.append(invalid(f"{at}.expression", source, f"compilation failed: {e}"))
+        return
+    if not (kind.same(t.BOOL) or kind.same(t.DYN)):
+        out.append(invalid(f"{at}.expression", source, f"must evaluate to bool or the unknown type, not {kind}"))
 
 
 def _tolerations(out: Errors, found: Sequence[Obj], path: str) -> None:
@@ -134,131 +137,90 @@ def _request(out: Errors, request: Obj, path: str) -> None:
     elif exact is not None:
         _exact(out, exact, f"{path}.exactly")
     else:
-        found = alternatives or []
-        if len(found) > _MAX_SUBREQUESTS:
-            out.append(too_many(f"{path}.firstAvailable", len(found), _MAX_SUBREQUESTS))
-        seen: set[str] = set()
-        for i, sub in enumerate(found):
-            at, name = f"{path}.firstAvailable[{i}]", sub.get("name", "")
-            named(out, name, f"{at}.name", names.dns1123_label)
-            _exact(out, sub, at)
-            if name in seen:
-                out.append(duplicate(at, name))
-            seen.add(name)
+        at = f"{path}.firstAvailable"
+        unique(out, alternatives, at, _MAX_SUBREQUESTS, lambda sub, here: _alternative(out, sub, here), lambda sub: sub.get("name", ""))
 
 
-def qualified(out: Errors, name: str, path: str) -> None:
-    """A domain, a slash and a C identifier; the domain may be left out where the driver's is meant."""
-    domain, slash, identifier = name.rpartition("/")
-    if name.count("/") > 1:
-        out.append(invalid(path, name, "a valid label key must have at most one slash"))
+def _alternative(out: Errors, sub: Obj, path: str) -> None:
+    named(out, sub.get("name", ""), f"{path}.name", names.dns1123_label)
+    _exact(out, sub, path)
+
+
+Names = Mapping[str, frozenset[str]]
+"""The requests of a claim, with their alternatives."""
+
+
+def request_names(devices: Obj) -> Names:
+    """What may be referred to."""
+    return {r.get("name", ""): frozenset(s.get("name", "") for s in r.get("firstAvailable") or ()) for r in devices.get("requests") or ()}
+
+
+def reference(out: Errors, name: str, known: Names, path: str) -> None:
+    """The name of a request, or of one of its alternatives after a slash."""
+    parts = name.split("/")
+    if len(parts) > 2:
+        out.append(invalid(path, name, _REQUEST_NAME))
         return
-    if slash:
-        if not domain:
-            out.append(required(path, "the domain must not be empty"))
-        else:
-            if len(domain) > 63:
-                out.append(too_long(path, 63))
-            named(out, domain, path, names.dns1123_subdomain)
-    if not identifier:
-        out.append(required(path, "the name must not be empty"))
-    elif len(identifier) > 32:
-        out.append(too_long(path, 32))
-    elif not _C_IDENTIFIER(identifier):
-        out.extend(invalid(path, identifier, m) for m in names.c_identifier(identifier))
+    for part in parts:
+        named(out, part, path, names.dns1123_label)
+    if parts[0] not in known or (len(parts) == 2 and parts[1] not in known[parts[0]]):
+        out.append(invalid(path, name, _REQUEST_NAME))
 
 
-def _full_name(out: Errors, name: str, path: str) -> None:
-    if not name:
-        out.append(required(path, "name required"))
-        return
-    qualified(out, name, path)
-    if "/" not in name:
-        out.append(invalid(path, name, "a fully qualified name must be a domain and a name separated by a slash"))
+def references(out: Errors, found: Sequence[str] | None, known: Names, path: str) -> None:
+    """References, no two alike."""
+    unique(out, found, path, _MAX_REQUESTS, lambda name, at: reference(out, name, known, at), lambda name: name)
 
 
-def _references(out: Errors, found: Sequence[str], known: frozenset[str], path: str) -> None:
-    if len(found) > _MAX_REQUESTS:
-        out.append(too_many(path, len(found), _MAX_REQUESTS))
-    for i, name in enumerate(found):
-        at = f"{path}[{i}]"
-        parts = name.split("/")
-        wrong: Errors = []
-        for part in parts[:2]:
-            named(wrong, part, at, names.dns1123_label)
-        out.extend(wrong)
-        if not wrong and name not in known:
-            out.append(invalid(at, name, _REQUEST_NAME))
-        if name in found[:i]:
-            out.append(duplicate(at, name))
-
-
-def _opaque(out: Errors, opaque: Obj | None, path: str) -> None:
+def configuration(out: Errors, value: Obj, path: str) -> None:
+    """A DeviceConfiguration: a driver's own parameters."""
+    opaque, at = value.get("opaque"), f"{path}.opaque"
     if opaque is None:
-        out.append(required(path))
+        out.append(required(at))
         return
-    driver_name(out, opaque.get("driver", ""), f"{path}.driver")
-    parameters = opaque.get("parameters")
-    if parameters is None:
-        out.append(required(f"{path}.parameters"))
-    elif not isinstance(parameters, dict):
-        out.append(invalid(f"{path}.parameters", "<value omitted>", "parameters must be a valid JSON object"))
-    elif len(orjson.dumps(parameters)) > _MAX_PARAMETERS:
-        out.append(too_long(f"{path}.parameters", _MAX_PARAMETERS))
+    csi_driver_name(out, opaque.get("driver"), f"{at}.driver")
+    raw_object(out, opaque.get("parameters"), f"{at}.parameters")
 
 
-def driver_name(out: Errors, name: str, path: str) -> None:
-    """The name of a DRA driver: a short DNS subdomain."""
-    if not name:
+def raw_object(out: Errors, value: Any, path: str) -> None:
+    """A RawExtension that holds a JSON object of limited size."""
+    if value is None:
         out.append(required(path))
-        return
-    if len(name) > 63:
-        out.append(too_long(path, 63))
-    named(out, name, path, names.dns1123_subdomain)
+    elif len(orjson.dumps(value)) > _MAX_PARAMETERS:
+        out.append(too_long(path, _MAX_PARAMETERS))
+    elif not isinstance(value, dict):
+        out.append(invalid(path, "<value omitted>", "must be a valid JSON object"))
 
 
 def claim_spec(out: Errors, spec: Obj, path: str) -> None:
     """A ResourceClaimSpec."""
     devices = spec.get("devices") or {}
     at = f"{path}.devices"
-    requests = devices.get("requests") or []
-    if len(requests) > _MAX_REQUESTS:
-        out.append(too_many(f"{at}.requests", len(requests), _MAX_REQUESTS))
-    seen: set[str] = set()
-    known: set[str] = set()
-    for i, request in enumerate(requests):
-        here, name = f"{at}.requests[{i}]", request.get("name", "")
-        _request(out, request, here)
-        if name in seen:
-            out.append(duplicate(here, name))
-        seen.add(name)
-        known.add(name)
-        known.update(f"{name}/{s.get('name', '')}" for s in request.get("firstAvailable") or ())
-    names_known = frozenset(known)
-    constraints = devices.get("constraints") or []
-    if len(constraints) > _MAX_CONSTRAINTS:
-        out.append(too_many(f"{at}.constraints", len(constraints), _MAX_CONSTRAINTS))
-    for i, c in enumerate(constraints):
-        here = f"{at}.constraints[{i}]"
-        _references(out, c.get("requests") or (), names_known, f"{here}.requests")
-        match, distinct = c.get("matchAttribute"), c.get("distinctAttribute")
-        if (match is None) == (distinct is None):
-            text = 'exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set'
-            out.append(required(here, text))
-        elif match is not None:
-            _full_name(out, match, f"{here}.matchAttribute")
-        else:
-            _full_name(out, distinct or "", f"{here}.distinctAttribute")
-    config = devices.get("config") or []
-    if len(config) > _MAX_CONFIG:
-        out.append(too_many(f"{at}.config", len(config), _MAX_CONFIG))
-    for i, c in enumerate(config):
-        here = f"{at}.config[{i}]"
-        _references(out, c.get("requests") or (), names_known, f"{here}.requests")
-        _opaque(out, c.get("opaque"), f"{here}.opaque")
+    known = request_names(devices)
+    requests = devices.get("requests")
+    unique(out, requests, f"{at}.requests", _MAX_REQUESTS, lambda r, here: _request(out, r, here), lambda r: r.get("name", ""))
+    each(out, devices.get("constraints"), f"{at}.constraints", _MAX_CONSTRAINTS, lambda c, here: _constraint(out, c, known, here))
+
+    def config(value: Obj, here: str) -> None:
+        references(out, value.get("requests"), known, f"{here}.requests")
+        configuration(out, value, here)
+
+    each(out, devices.get("config"), f"{at}.config", MAX_CONFIG, config)
 
 
-def _claim(out: Errors, new: Obj, old: Obj | None) -> None:
+def _constraint(out: Errors, value: Obj, known: Names, path: str) -> None:
+    references(out, value.get("requests"), known, f"{path}.requests")
+    match, distinct = value.get("matchAttribute"), value.get("distinctAttribute")
+    if match is not None:
+        fully_qualified(out, match, f"{path}.matchAttribute")
+    elif distinct is not None:
+        fully_qualified(out, distinct, f"{path}.distinctAttribute")
+    else:
+        text = 'exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set'
+        out.append(required(path, text))
+
+
+def claim(out: Errors, new: Obj, old: Obj | None) -> None:
     spec = new.get("spec") or {}
     if old is None:
         claim_spec(out, spec, "spec")
@@ -266,43 +228,15 @@ def _claim(out: Errors, new: Obj, old: Obj | None) -> None:
         immutable(out, spec, old.get("spec") or {}, "spec", goform.of("ResourceClaimSpec", spec))
 
 
-def _claim_status(out: Errors, new: Obj, old: Obj) -> None:
-    status, before = new.get("status") or {}, old.get("status") or {}
-    reserved, allocation = status.get("reservedFor") or [], status.get("allocation")
-    if len(reserved) > _MAX_RESERVED:
-        out.append(too_many("status.reservedFor", len(reserved), _MAX_RESERVED))
-    seen: set[str] = set()
-    for i, consumer in enumerate(reserved):
-        at = f"status.reservedFor[{i}]"
-        for key in ("resource", "name", "uid"):
-            if not consumer.get(key):
-                out.append(required(f"{at}.{key}"))
-        uid = consumer.get("uid", "")
-        if uid in seen:
-            out.append(duplicate(f"{at}.uid", uid))
-        seen.add(uid)
-    if reserved and allocation is None:
-        out.append(forbidden_field("status.reservedFor", "may not be specified when `allocated` is not set"))
-    if old["metadata"].get("deletionTimestamp"):
-        kept = {c.get("uid") for c in before.get("reservedFor") or ()}
-        if any(c.get("uid") not in kept for c in reserved):
-            text = "new entries may not be added while `deallocationRequested` or `deletionTimestamp` are set"
-            out.append(forbidden_field("status.reservedFor", text))
-    was = before.get("allocation")
-    if was is not None and allocation is not None:
-        immutable(out, allocation, was, "status.allocation", goform.of("AllocationResult", allocation))
-    for i, device in enumerate(status.get("devices") or ()):
-        at = f"status.devices[{i}]"
-        driver_name(out, device.get("driver", ""), f"{at}.driver")
-        conditions(out, device.get("conditions"), f"{at}.conditions")
-
-
 def _template(out: Errors, new: Obj, old: Obj | None) -> None:
     spec = new.get("spec") or {}
     meta = spec.get("metadata") or {}
-    labels(out, meta.get("labels"), "spec.metadata.labels")
-    annotation_set(out, meta.get("annotations"), "spec.metadata.annotations")
     if old is None:
+        annotation_set(out, meta.get("annotations"), "spec.metadata.annotations")
+        labels(out, meta.get("labels"), "spec.metadata.labels")
+        for key, value in meta.items():
+            if value and key not in ("labels", "annotations"):
+                out.append(forbidden_field(f"spec.metadata.{'uID' if key == 'uid' else key}", "cannot be set"))
         claim_spec(out, spec.get("spec") or {}, "spec.spec")
     else:
         immutable(out, spec, old.get("spec") or {}, "spec", goform.of("ResourceClaimTemplateSpec", spec))
@@ -311,20 +245,10 @@ def _template(out: Errors, new: Obj, old: Obj | None) -> None:
 def _class(out: Errors, new: Obj, _old: Obj | None) -> None:
     spec = new.get("spec") or {}
     selectors(out, spec.get("selectors") or (), "spec.selectors")
-    config = spec.get("config") or []
-    if len(config) > _MAX_CONFIG:
-        out.append(too_many("spec.config", len(config), _MAX_CONFIG))
-    for i, c in enumerate(config):
-        _opaque(out, c.get("opaque"), f"spec.config[{i}].opaque")
-    if (extended := spec.get("extendedResourceName")) is not None:
-        named(out, extended, "spec.extendedResourceName", names.qualified_name)
+    each(out, spec.get("config"), "spec.config", MAX_CONFIG, lambda value, at: configuration(out, value, at))
+    if (extended := spec.get("extendedResourceName")) is not None and not is_extended(extended):
+        out.append(invalid("spec.extendedResourceName", extended, "must be a valid extended resource name"))
 
 
-CLAIM = with_status(
-    default=lambda obj: default_claim(obj.get("spec")),
-    has_generation=False,
-    status_validate_update=checked(_claim_status),
-    **both(_claim),
-)
 TEMPLATE = Strategy(default=lambda obj: default_claim((obj.get("spec") or {}).get("spec")), has_generation=False, **both(_template))
-CLASS = Strategy(**both(_class))
+CLASS = Strategy(name_check=names.name_is_subdomain_once_generated, **both(_class))

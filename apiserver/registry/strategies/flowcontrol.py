@@ -5,6 +5,8 @@ Upstream: pkg/apis/flowcontrol/validation, apiserver pkg/apis/flowcontrol/bootst
 
 from __future__ import annotations
 
+import math
+
 from apiserver.context import Obj
 from apiserver.registry.strategies import goform
 from apiserver.registry.strategies.checks import Errors, named
@@ -12,11 +14,17 @@ from apiserver.registry.strategies.common import both, checked, with_status
 from kubepy.api import names
 from kubepy.api.errors import duplicate, forbidden_field, invalid, not_supported, required
 
+_NATURAL = "must be a non-negative integer"
 _METHODS = ("ByNamespace", "ByUser")
 _KINDS = ("Group", "ServiceAccount", "User")
 _SUBJECT_FIELDS = {"User": "user", "Group": "group", "ServiceAccount": "serviceAccount"}
 _EVERYTHING_URLS = {"verbs": ["*"], "nonResourceURLs": ["*"]}
 _EVERYTHING = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "clusterScope": True, "namespaces": ["*"]}
+
+
+_VERBS = frozenset(("create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"))
+_HASH_BITS = 60
+"""Bits of a request's hash that choose its hand of queues (shuffle sharding)."""
 
 
 def _groups(*which: str) -> list[Obj]:
@@ -133,9 +141,13 @@ def _star(out: Errors, values: list[str], path: str, what: str) -> None:
 
 def _verbs(out: Errors, rule: Obj, path: str) -> None:
     verbs = rule.get("verbs") or []
+    at = f"{path}.verbs"
     if not verbs:
-        out.append(required(f"{path}.verbs", "verbs must contain at least one value"))
-    _star(out, verbs, f"{path}.verbs", "verbs")
+        out.append(required(at, "verbs must contain at least one value"))
+    elif "*" in verbs:
+        _star(out, verbs, at, "verbs")
+    elif not _VERBS.issuperset(verbs):
+        out.append(not_supported(at, verbs, sorted(_VERBS)))
 
 
 def _resource_rule(out: Errors, rule: Obj, path: str) -> None:
@@ -152,7 +164,8 @@ def _resource_rule(out: Errors, rule: Obj, path: str) -> None:
         _star(out, namespaces, f"{path}.namespaces", "namespaces")
     else:
         for i, namespace in enumerate(namespaces):
-            named(out, namespace, f"{path}.namespaces[{i}]", names.dns1123_label)
+            intro = "each member of this list must be '*' or a DNS-1123 label; "
+            out.extend(invalid(f"{path}.namespaces[{i}]", namespace, intro + m) for m in names.dns1123_label(namespace))
 
 
 def _url_rule(out: Errors, rule: Obj, path: str) -> None:
@@ -170,7 +183,7 @@ def _url_rule(out: Errors, rule: Obj, path: str) -> None:
 
 def _url(out: Errors, url: str, path: str) -> None:
     if not url:
-        out.append(invalid(path, url, "nonResourceURL must not be empty"))
+        out.append(invalid(path, url, "must not be empty"))
     elif url in ("/", "*"):
         return
     elif not url.startswith("/"):
@@ -188,7 +201,7 @@ def _level(out: Errors, new: Obj, _old: Obj | None) -> None:
     kind = spec.get("type", "")
     exempt, limited = spec.get("exempt"), spec.get("limited")
     if (name == "exempt") != (kind == "Exempt"):
-        text = "type must be 'Exempt' if and only if the name is 'exempt'"
+        text = "must be 'Exempt' if and only if `name` is 'exempt'"
         out.append(invalid("spec.type", kind, text))
     if kind == "Exempt":
         if limited is not None:
@@ -209,18 +222,26 @@ def _level(out: Errors, new: Obj, _old: Obj | None) -> None:
 
 def _shares(out: Errors, found: Obj, path: str) -> None:
     if (shares := found.get("nominalConcurrencyShares")) is not None and shares < 0:
-        out.append(invalid(f"{path}.nominalConcurrencyShares", shares, "must be a non-negative integer"))
+        out.append(invalid(f"{path}.nominalConcurrencyShares", shares, _NATURAL))
+    _lendable(out, found, path)
+
+
+def _lendable(out: Errors, found: Obj, path: str) -> None:
     if (percent := found.get("lendablePercent")) is not None and not 0 <= percent <= 100:
         out.append(invalid(f"{path}.lendablePercent", percent, "must be between 0 and 100, inclusive"))
 
 
 def _limited(out: Errors, limited: Obj) -> None:
-    _shares(out, limited, "spec.limited")
+    if (shares := limited.get("nominalConcurrencyShares")) is not None and shares < 0:
+        out.append(invalid("spec.limited.nominalConcurrencyShares", shares, _NATURAL))
+    _response(out, limited.get("limitResponse") or {}, "spec.limited.limitResponse")
+    _lendable(out, limited, "spec.limited")
     if (percent := limited.get("borrowingLimitPercent")) is not None and percent < 0:
         out.append(invalid("spec.limited.borrowingLimitPercent", percent, "if specified, must be a non-negative integer"))
-    response = limited.get("limitResponse") or {}
+
+
+def _response(out: Errors, response: Obj, at: str) -> None:
     kind, queuing = response.get("type", ""), response.get("queuing")
-    at = "spec.limited.limitResponse"
     if kind == "Reject":
         if queuing is not None:
             out.append(forbidden_field(f"{at}.queuing", "must be nil if limited.limitResponse.type is not Limited"))
@@ -245,6 +266,9 @@ def _queuing(out: Errors, queuing: Obj, path: str) -> None:
         out.append(invalid(f"{path}.handSize", hand, "must be positive"))
     elif hand > queues:
         text = f"should not be greater than queues ({queues})"
+        out.append(invalid(f"{path}.handSize", hand, text))
+    elif math.ceil(math.log2(queues) * hand) > _HASH_BITS:
+        text = f"required entropy bits of deckSize {queues} and handSize {hand} should not be greater than {_HASH_BITS}"
         out.append(invalid(f"{path}.handSize", hand, text))
 
 

@@ -88,7 +88,7 @@ def success(out: Errors, policy: Obj, completions: int | None, path: str) -> Non
     """successPolicy: which indexes, or how many of them, make the Job complete."""
     rules = policy.get("rules") or []
     if not rules:
-        out.append(required(f"{path}.rules", "at least one rules must be specified"))
+        out.append(required(f"{path}.rules", "at least one rules must be specified when the successPolicy is specified"))
     if len(rules) > 20:
         out.append(too_many(f"{path}.rules", len(rules), 20))
     for i, rule in enumerate(rules):
@@ -96,7 +96,7 @@ def success(out: Errors, policy: Obj, completions: int | None, path: str) -> Non
         count, indexes = rule.get("succeededCount"), rule.get("succeededIndexes")
         if count is None and indexes is None:
             out.append(required(at, "at least one of succeededCount or succeededIndexes must be specified"))
-        total = completions
+        total = 0
         if indexes is not None:
             if len(indexes) > 64 * 1024:
                 out.append(too_long(f"{at}.succeededIndexes", 64 * 1024))
@@ -104,15 +104,15 @@ def success(out: Errors, policy: Obj, completions: int | None, path: str) -> Non
                 total = index_count(indexes, completions or 0)
             except ValueError as e:
                 out.append(invalid(f"{at}.succeededIndexes", indexes, f"error parsing succeededIndexes: {e}"))
-                total = None
+                total = 0
         if count is not None:
+            here, most = f"{at}.succeededCount", "must be less than or equal to"
             if count < 0:
-                out.append(invalid(f"{at}.succeededCount", count, "must be greater than or equal to 0"))
-            elif total is not None and count > total:
-                what = "the number of specified completions"
-                if indexes is not None:
-                    what = "the number of indexes in the specified succeededIndexes field"
-                out.append(invalid(f"{at}.succeededCount", count, f"must be less than or equal to {total} ({what})"))
+                out.append(invalid(here, count, "must be greater than or equal to 0"))
+            if completions is not None and count > completions:
+                out.append(invalid(here, count, f"{most} {completions} (the number of specified completions)"))
+            if indexes is not None and count > total:
+                out.append(invalid(here, count, f"{most} {total} (the number of indexes in the specified succeededIndexes field)"))
 
 
 def index_count(text: str, completions: int) -> int:

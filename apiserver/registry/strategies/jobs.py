@@ -40,7 +40,7 @@ def default_spec(spec: Obj) -> None:
     if spec.get("backoffLimit") is None:
         # Limits per index stand in for the overall one.
         spec["backoffLimit"] = 6 if spec.get("backoffLimitPerIndex") is None else 2**31 - 1
-    if not spec.get("completionMode"):
+    if spec.get("completionMode") is None:
         spec["completionMode"] = "NonIndexed"
     if spec.get("suspend") is None:
         spec["suspend"] = False
@@ -68,7 +68,11 @@ def _prepare(obj: Obj) -> None:
     meta = obj["metadata"]
     if not spec.get("manualSelector"):
         _generate_selector(spec, meta)
-    # A Job without labels takes its template's, and with them the generated ones.
+
+
+def _label(obj: Obj) -> None:
+    """A Job without labels takes its template's once it is read back, and with them the generated ones."""
+    meta, spec = obj["metadata"], obj["spec"]
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     if labels and not meta.get("labels"):
         meta["labels"] = dict(labels)
@@ -97,8 +101,6 @@ def job_spec(out: Errors, spec: Obj, path: str, opts: Options) -> None:
     failed = spec.get("maxFailedIndexes")
     if failed is not None:
         numbers(out, spec, path, "maxFailedIndexes")
-        if completions is not None and failed > completions:
-            out.append(invalid(f"{path}.maxFailedIndexes", failed, "must be less than or equal to completions"))
         if spec.get("backoffLimitPerIndex") is None:
             out.append(required(f"{path}.backoffLimitPerIndex", "when maxFailedIndexes is specified"))
     if (manager := spec.get("managedBy")) is not None:
@@ -147,6 +149,10 @@ def _indexed(out: Errors, spec: Obj, path: str, completions: int | None, paralle
     if parallelism is not None and parallelism > _MANY:
         text = f"must be less than or equal to {_MANY} when completion mode is Indexed"
         out.append(invalid(f"{path}.parallelism", parallelism, text))
+    if failed is not None and completions is not None and failed > completions:
+        out.append(invalid(f"{path}.maxFailedIndexes", failed, "must be less than or equal to completions"))
+    if failed is not None and failed > _MANY:
+        out.append(invalid(f"{path}.maxFailedIndexes", failed, f"must be less than or equal to {_MANY}"))
     if completions is None or completions <= _MANY or spec.get("backoffLimitPerIndex") is None:
         return
     if failed is None:
@@ -305,6 +311,7 @@ def spec_warnings(spec: Obj, path: str, old: Obj | None) -> list[str]:
 
 STRATEGY = with_status(
     default=_default,
+    canonicalize=_label,
     prepare=empty_status({}, _prepare),
     prepare_update=_prepare_update,
     warnings=_warnings,

@@ -214,10 +214,10 @@ def _resource_key(out: Errors, name: str, path: str) -> None:
 def spec_warnings(value: Obj, path: str) -> list[str]:
     """Sizes that are no whole number of bytes."""
     out = []
-    text = ((value.get("resources") or {}).get("requests") or {}).get("storage")
-    if text is not None and parse(text).milli_value() % 1000:
-        shown = parse(text)
-        out.append(f'{path}.resources.requests[storage]: fractional byte value "{shown}" is invalid, must be an integer')
+    for key in ("requests", "limits"):
+        text = ((value.get("resources") or {}).get(key) or {}).get("storage")
+        if text is not None and parse(text).milli_value() % 1000:
+            out.append(f'{path}.resources.{key}[storage]: fractional byte value "{parse(text)}" is invalid, must be an integer')
     return out
 
 

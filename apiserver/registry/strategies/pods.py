@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.context import Obj
+from apiserver.registry import objectmeta
 from apiserver.registry.strategies.checks import Errors
 from apiserver.registry.strategies.common import STATUS_RESET, bump_generation, copy, first_generation, keep_status
 from apiserver.registry.strategies.podspec import defaults, gates, notes, podstatus, spec, update, warnings
 from apiserver.registry.strategies.podspec.qos import qos_class
+from apiserver.registry.strategies.podspec.windows import all_containers
 from apiserver.registry.strategy import Strategy
 from kubepy.api import names
 from kubepy.api.errors import forbidden_field
@@ -31,10 +33,9 @@ def _prepare(obj: Obj) -> None:
                 "type": "PodScheduled",
                 "status": "False",
                 "lastProbeTime": None,
-                "lastTransitionTime": None,
+                "lastTransitionTime": objectmeta.timestamp(),
                 "reason": "SchedulingGated",
                 "message": "Scheduling is blocked due to non-empty scheduling gates",
-                "observedGeneration": 1,
             }
         ]
     obj["status"] = status
@@ -48,8 +49,8 @@ def _prepare(obj: Obj) -> None:
                 _merge_keys(term, labels)
     for constraint in found.get("topologySpreadConstraints") or ():
         _merge_keys(constraint, labels)
-    if found.get("securityContext") or (obj["metadata"].get("annotations")):
-        _sync_app_armor(obj)
+    if obj["metadata"].get("annotations"):
+        _read_app_armor(obj)
 
 
 def _merge_keys(term: Obj, labels: dict[str, str]) -> None:
@@ -63,35 +64,18 @@ def _merge_keys(term: Obj, labels: dict[str, str]) -> None:
                 selector.setdefault("matchExpressions", []).append({"key": key, "operator": operator, "values": [labels[key]]})
 
 
-def _sync_app_armor(obj: Obj) -> None:
-    """AppArmor annotations for containers with a profile and the other way round (applyAppArmorVersionSkew)."""
-    found = obj["spec"]
+def _read_app_armor(obj: Obj) -> None:
+    """AppArmor profiles that annotations give to containers without one, where they differ from the pod's (applyAppArmorVersionSkew)."""
+    found, annotations = obj["spec"], obj["metadata"]["annotations"]
     if (found.get("os") or {}).get("name") == "windows":
         return
     of_pod = (found.get("securityContext") or {}).get("appArmorProfile")
-    meta = obj["metadata"]
-    for key in ("initContainers", "containers"):
-        for c in found.get(key) or ():
-            context = c.get("securityContext") or {}
-            profile = context.get("appArmorProfile") or of_pod
-            name = notes.APPARMOR + c.get("name", "")
-            value = (meta.get("annotations") or {}).get(name)
-            if profile is not None and value is None:
-                if text := _annotation_of(profile):
-                    meta.setdefault("annotations", {})[name] = text
-            elif profile is None and value is not None and (parsed := _profile_of(value)):
-                c["securityContext"] = {**context, "appArmorProfile": parsed}
-
-
-def _annotation_of(profile: Obj) -> str:
-    match profile.get("type"):
-        case "RuntimeDefault":
-            return "runtime/default"
-        case "Unconfined":
-            return "unconfined"
-        case "Localhost" if profile.get("localhostProfile"):
-            return f"localhost/{profile['localhostProfile']}"
-    return ""
+    for c, _ in all_containers(found, ""):
+        value, context = annotations.get(notes.APPARMOR + c.get("name", "")), c.get("securityContext") or {}
+        if value is not None and context.get("appArmorProfile") is None:
+            profile = _profile_of(value)
+            if profile is not None and profile != of_pod:
+                c["securityContext"] = {**context, "appArmorProfile": profile}
 
 
 def _profile_of(annotation: str) -> Obj | None:

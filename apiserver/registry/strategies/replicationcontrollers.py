@@ -100,6 +100,7 @@ def _template_warnings(new: Obj, _old: Obj | None) -> list[str]:
 
 STRATEGY = with_status(
     default=_default,
+    name_check=names.name_is_subdomain_once_generated,
     prepare=_prepare,
     prepare_update=_prepare_update,
     warnings=template_warnings,

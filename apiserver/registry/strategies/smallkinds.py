@@ -6,7 +6,7 @@ Upstream: pkg/apis/{scheduling,node,coordination}/validation.
 from __future__ import annotations
 
 from apiserver.context import Obj
-from apiserver.registry.strategies import resources
+from apiserver.registry.strategies import goform, resources
 from apiserver.registry.strategies.checks import NEGATIVE, Errors, immutable, labels, named
 from apiserver.registry.strategies.common import both, first_generation
 from apiserver.registry.strategies.podspec.affinity import tolerations
@@ -61,7 +61,7 @@ def _runtime(out: Errors, new: Obj, old: Obj | None) -> None:
         labels(out, scheduling.get("nodeSelector"), "scheduling.nodeSelector")
         found = scheduling.get("tolerations") or []
         tolerations(out, found, "scheduling.tolerations")
-        out.extend(duplicate(f"scheduling.tolerations[{i}]", t) for i, t in enumerate(found) if t in found[:i])
+        out.extend(duplicate(f"scheduling.tolerations[{i}]", goform.of("Toleration", t)) for i, t in enumerate(found) if t in found[:i])
 
 
 def _drop_coordinated(obj: Obj) -> None:

@@ -179,7 +179,8 @@ def _warnings(new: Obj, old: Obj | None) -> list[str]:
     out = template_warnings(new, old)
     spec = new.get("spec") or {}
     for i, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
-        out += persistentvolumeclaims.spec_warnings(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{i}].spec")
+        at = f"spec.volumeClaimTemplates[{i}]"
+        out += persistentvolumeclaims.spec_warnings(claim.get("spec") or {}, at if old is None else f"{at}.Spec")
     if (spec.get("revisionHistoryLimit") or 0) < 0:
         out.append("spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended")
     return out

@@ -14,7 +14,7 @@ from apiserver.registry.strategies.common import both
 from apiserver.registry.strategies.podspec.warnings import NODE_LABELS
 from apiserver.registry.strategy import Strategy
 from kubepy.api import names
-from kubepy.api.errors import duplicate, forbidden_field, invalid, required, too_long
+from kubepy.api.errors import duplicate, forbidden_field, invalid, not_supported, required, too_long
 
 _RECLAIM = ("Delete", "Retain")
 _BINDING = ("Immediate", "WaitForFirstConsumer")
@@ -69,7 +69,11 @@ def _validate(out: Errors, new: Obj, old: Obj | None) -> None:
     parameters = new.get("parameters") or {}
     _parameters(out, parameters, "parameters")
     enum(out, new.get("reclaimPolicy"), "reclaimPolicy", _RECLAIM, need=False)
-    enum(out, new.get("volumeBindingMode"), "volumeBindingMode", _BINDING)
+    binding = new.get("volumeBindingMode")
+    if binding is None:
+        out.append(required("volumeBindingMode"))
+    elif binding not in _BINDING:
+        out.append(not_supported("volumeBindingMode", binding, _BINDING))
     _topologies(out, new.get("allowedTopologies") or [])
     if old is None:
         return

@@ -60,7 +60,14 @@ def _driver(out: Errors, new: Obj, old: Obj | None) -> None:
             immutable(out, spec.get(key), before.get(key), f"spec.{key}")
 
 
+def _drop_gated(new: Obj, old: Obj | None) -> None:
+    """Limits that keep pods from nodes without the driver are behind a gate that is off."""
+    if ((old or {}).get("spec") or {}).get("preventPodSchedulingIfMissing") is None:
+        (new.get("spec") or {}).pop("preventPodSchedulingIfMissing", None)
+
+
 def _driver_update(new: Obj, old: Obj) -> None:
+    _drop_gated(new, old)
     bump_generation(new, old, new.get("spec") != old.get("spec"))
 
 
@@ -163,7 +170,13 @@ def _attachment_status(out: Errors, new: Obj) -> None:
             out.append(too_long(f"status.{key}.message", _MAX_MESSAGE))
 
 
-DRIVER = Strategy(warnings=_driver_warnings, prepare_update=_driver_update, has_generation=False, **both(_driver))
+DRIVER = Strategy(
+    warnings=_driver_warnings,
+    prepare=lambda new: _drop_gated(new, None),
+    prepare_update=_driver_update,
+    has_generation=False,
+    **both(_driver),
+)
 NODE = Strategy(has_generation=False, **both(_node))
 CAPACITY = Strategy(name_check=names.name_is_subdomain, has_generation=False, **both(_capacity))
 ATTACHMENT = with_status(

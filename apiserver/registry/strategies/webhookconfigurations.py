@@ -43,23 +43,23 @@ def _url(out: Errors, text: str, path: str) -> None:
 
 def _service(out: Errors, service: Obj, path: str) -> None:
     if not service.get("name"):
-        out.append(required(f"{path}.name", "service name is required"))
+        out.append(required(f"{path}.name"))
     if not service.get("namespace"):
-        out.append(required(f"{path}.namespace", "service namespace is required"))
+        out.append(required(f"{path}.namespace"))
     port = service.get("port", 443)
     if not 1 <= port <= 65535:
         out.append(invalid(f"{path}.port", port, "port is not valid: must be between 1 and 65535, inclusive"))
     where = service.get("path")
-    if where is None or where == "/":
+    if not where or where == "/":
         return
     at = f"{path}.path"
+    if where == "//":
+        out.append(invalid(at, where, "segment[0] may not be empty"))
+        return
     if not where.startswith("/"):
         out.append(invalid(at, where, "must start with a '/'"))
-        return
-    parts = where[1:].split("/")
-    if where.endswith("/"):
-        parts = parts[:-1]
-    for i, part in enumerate(parts):
+    # The first character is taken for the slash, whatever it is.
+    for i, part in enumerate(where[1:].removesuffix("/").split("/")):
         if not part:
             out.append(invalid(at, where, f"segment[{i}] may not be empty"))
             continue

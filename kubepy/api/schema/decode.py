@@ -17,6 +17,7 @@ import orjson
 
 from kubepy.api.quantity import Quantity, QuantityError, parse
 from kubepy.api.schema.defaults import DEFAULTS
+from kubepy.api.schema.embedded import embedding
 from kubepy.api.schema.node import MISSING, Node
 from kubepy.api.schema.scalars import DecodeError, TypeMismatch, base64_text, describe, micro_time_text, time_text
 from kubepy.api.schema.strict import unknown_fields
@@ -94,7 +95,7 @@ def _value(node: Node) -> Convert:
             return _scalar(bool, node.go_type)
         case "string":
             if node.quantity:
-                return _quantity
+                return _quantity_or_nothing if node.pointer else _quantity
             if node.time:
                 return _time(time_text if node.time == "seconds" else micro_time_text)
             return _bytes if node.format == "byte" else _scalar(str, node.go_type)
@@ -163,6 +164,10 @@ def _quantity_converter(*, milli: bool) -> Convert:
 
 _quantity = _quantity_converter(milli=False)
 _milli_quantity = _quantity_converter(milli=True)
+
+
+def _quantity_or_nothing(value: Any, seen: list[str]) -> Any:
+    return OMIT if value is None else _quantity(value, seen)
 
 
 def _time(read: Callable[[str], str]) -> Convert:
@@ -394,7 +399,7 @@ def _object(node: Node) -> Convert:
                     if y is not OMIT:
                         out[k] = y
         except TypeMismatch as error:
-            error.enter(struct, k)
+            error.enter(struct, k, embedding(node.ref, k))
             raise
         for k, constant in constants:
             if k not in out:

@@ -310,6 +310,7 @@ CapacityRequirements requests:map[v1.QualifiedName]resource.Quantity
 CounterSet counters=o
 Device allNodes=po allowMultipleAllocations=po attributes:map[v1.QualifiedName]v1.DeviceAttribute bindsToNode=po
   capacity:map[v1.QualifiedName]v1.DeviceCapacity nodeName=po
+  nodeAllocatableResourceMappings:map[v1.ResourceName]v1.NodeAllocatableResourceMapping
 DeviceAllocationConfiguration source:v1.AllocationConfigSource
 DeviceAttribute bool=po int=po string=po version=po
 DeviceClaim requests=-

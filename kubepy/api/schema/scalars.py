@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,10 +24,10 @@ class TypeMismatch(DecodeError):
         self.path: list[str] = []
         self.struct = ""
 
-    def enter(self, struct: str, field: str) -> None:
-        """Note that the value lies in `field` of a Go struct; innermost first."""
+    def enter(self, struct: str, field: str, embedded: Sequence[str] = ()) -> None:
+        """Note that the value lies in `field` of a Go struct, there in these embedded ones; innermost first."""
         self.struct = self.struct or struct
-        self.path.append(field)
+        self.path += (field, *embedded)
 
     @property
     def converting(self) -> str:

@@ -14,7 +14,7 @@ from apiserver.registry.strategies.checks import Errors, not_found
 from apiserver.registry.strategies.podspec import env, mounts, probes, security
 from apiserver.registry.strategies.podspec.options import Options
 from kubepy.api import names
-from kubepy.api.errors import duplicate, forbidden_field, invalid, not_supported, required
+from kubepy.api.errors import duplicate, forbidden_field, invalid, not_supported, required, too_many
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
@@ -76,8 +76,10 @@ def _init(out: Errors, containers: Sequence[Obj], regular: Sequence[Obj], pod: P
     for i, c in enumerate(containers):
         at = f"{path}[{i}]"
         _common(out, c, pod, at)
-        if "restartPolicy" in c or "restartPolicyRules" in c:
+        if "restartPolicy" in c:
             _restart(out, c, at)
+        elif c.get("restartPolicyRules"):
+            out.append(required(f"{at}.restartPolicy", _NEEDS_RESTART))
         name = c.get("name", "")
         if name in seen:
             out.append(duplicate(f"{at}.name", name))
@@ -94,6 +96,7 @@ def _init(out: Errors, containers: Sequence[Obj], regular: Sequence[Obj], pod: P
                     out.append(forbidden_field(f"{at}.{key}", _NO_LIFECYCLE))
 
 
+_NEEDS_RESTART = "must specify restartPolicy when restart rules are used"
 EPHEMERAL_FORBIDDEN = (
     "ports",
     "resources",
@@ -123,7 +126,7 @@ def _ephemeral(out: Errors, containers: Sequence[Obj], regular: Sequence[Obj], i
             out.append(not_found(f"{at}.targetContainerName", target))
         for key in EPHEMERAL_FORBIDDEN:
             # An empty struct counts as set only where upstream keeps a pointer, which resources are not.
-            if c.get(key) or (c.get(key) == {} and key != "resources"):
+            if c.get(key) or (c.get(key) == {} and key != "resources") or (key == "restartPolicy" and key in c):
                 out.append(forbidden_field(f"{at}.{key}", _NOT_EPHEMERAL))
         for j, m in enumerate(c.get("volumeMounts") or ()):
             for key in ("subPath", "subPathExpr"):
@@ -235,16 +238,13 @@ def _restart(out: Errors, c: Obj, path: str) -> None:
     policy, rules = c.get("restartPolicy"), c.get("restartPolicyRules")
     if policy is None:
         if rules:
-            out.append(required(f"{path}.restartPolicy", "must specify restartPolicy when restart rules are used"))
+            out.append(required(f"{path}.restartPolicy", _NEEDS_RESTART))
     elif policy not in _RESTART_POLICIES:
         out.append(not_supported(f"{path}.restartPolicy", policy, _RESTART_POLICIES))
-    if policy == "Always" and rules and ".initContainers[" in path:
-        text = "restartPolicyRules cannot be set for init containers with restartPolicy=Always"
-        out.append(forbidden_field(f"{path}.restartPolicyRules", text))
     if rules:
         at = f"{path}.restartPolicyRules"
         if len(rules) > 20:
-            out.append(invalid(at, len(rules), "must not have more than 20 restart policy rules"))
+            out.append(too_many(at, len(rules), 20))
         for i, rule in enumerate(rules):
             _restart_rule(out, rule, f"{at}[{i}]")
 
@@ -252,7 +252,7 @@ def _restart(out: Errors, c: Obj, path: str) -> None:
 def _restart_rule(out: Errors, rule: Obj, path: str) -> None:
     action = rule.get("action") or ""
     if action not in _RULE_ACTIONS:
-        out.append(not_supported(f"{path}.action", action, _RULE_ACTIONS) if action else required(f"{path}.action"))
+        out.append(not_supported(f"{path}.action", action, _RULE_ACTIONS))
     codes = rule.get("exitCodes")
     if codes is None:
         out.append(required(f"{path}.exitCodes", "must be specified"))
@@ -260,10 +260,5 @@ def _restart_rule(out: Errors, rule: Obj, path: str) -> None:
     operator, values = codes.get("operator") or "", codes.get("values") or []
     if operator not in ("In", "NotIn"):
         out.append(not_supported(f"{path}.exitCodes.operator", operator, ("In", "NotIn")))
-    if not values:
-        out.append(required(f"{path}.exitCodes.values", "must specify at least one value"))
-    elif len(values) > 255:
-        out.append(invalid(f"{path}.exitCodes.values", len(values), "must not have more than 255 values"))
-    for i, value in enumerate(values):
-        if value in values[:i]:
-            out.append(duplicate(f"{path}.exitCodes.values[{i}]", value))
+    if len(values) > 255:
+        out.append(too_many(f"{path}.exitCodes.values", len(values), 255))

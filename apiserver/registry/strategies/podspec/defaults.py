@@ -5,20 +5,34 @@ Upstream: pkg/apis/core/v1/defaults.go, pkg/util/parsers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from apiserver.context import Obj
 from apiserver.registry.strategies import resources
 from apiserver.registry.strategies.podspec.podresources import Amounts, aggregate, container_requests
 from kubepy.api.quantity import Quantity
 
+_REFERENCE = re.compile(
+    # A registry (with a dot, a port or an upper case letter, or `localhost`), a path, a tag, a digest.
+    r"(?:(?:(?=[^/]*[.:A-Z])[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\]|localhost)"
+    r"(?::[0-9]+)?/)?"
+    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?"
+    r"(?P<digest>@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?",
+    re.ASCII,
+).fullmatch
+_IDENTIFIER = re.compile("[a-f0-9]{64}").fullmatch
 
+
+@lru_cache(maxsize=1024)
 def pull_policy(image: str) -> str:
-    """Always for the tag `latest`, named or implied; IfNotPresent for other tags and digests."""
-    if "@" in image:
+    """Always for the tag `latest`, named or implied; IfNotPresent for other tags, digests and what is no reference."""
+    m = _REFERENCE(image)
+    if m is None or m["digest"] or _IDENTIFIER(image):
         return "IfNotPresent"
-    tag = image.rpartition("/")[2].partition(":")[2]
-    return "Always" if tag in ("", "latest") and image else "IfNotPresent"
+    return "Always" if m["tag"] in (None, "latest") else "IfNotPresent"
 
 
 def spec(value: Obj) -> None:

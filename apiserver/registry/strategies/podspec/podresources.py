@@ -64,18 +64,23 @@ def container_limits(c: Obj) -> Amounts:
 
 def pod_level(out: Errors, spec: Obj, value: Obj, claims: frozenset[str], path: str) -> None:
     """spec.resources: supported names, at least what containers request, at least each container's limit."""
+    if (spec.get("os") or {}).get("name") == "windows":
+        out.append(forbidden_field(path, "may not be set for a windows pod"))
+        return
     if value.get("claims") is not None:
-        out.append(forbidden_field(f"{path}.claims", "claims cannot be set for Resources at pod-level"))
+        out.append(forbidden_field(f"{path}.claims", "claims may not be set for Resources at pod-level"))
     resources.requirements(out, value, path, claims, resources.pod_resource_name)
     own = amounts(value.get("requests"))
     for name, total in aggregate(spec, container_requests).items():
-        if name not in ("cpu", "memory") and not resources.is_huge_page(name):
-            continue
-        mine = own.get(name, resources.ZERO)
-        if total > mine:
+        mine = own.get(name)
+        if mine is not None and total > mine:
             text = f"must be greater than or equal to aggregate container requests of {total}"
             out.append(invalid(f"{path}.requests[{name}]", str(mine), text))
     ceilings = amounts(value.get("limits"))
+    for name, total in aggregate(spec, container_limits).items():
+        if resources.is_huge_page(name) and name in ceilings and total > ceilings[name]:
+            text = f"must be greater than or equal to aggregate container limits of {total}"
+            out.append(invalid(f"{path}.limits[{name}]", str(ceilings[name]), text))
     for i, c in enumerate(spec.get("containers") or ()):
         for name, limit in container_limits(c).items():
             if name in ceilings and limit > ceilings[name]:

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 
 from apiserver.context import Obj
 from apiserver.registry.strategies import addresses, goform, resources
-from apiserver.registry.strategies.checks import Errors, annotation_set, label_name, labels, named
+from apiserver.registry.strategies.checks import Errors, annotation_set, label_name, labels, named, not_found
 from apiserver.registry.strategies.podspec import affinity, containers, security, volumes, windows
 from apiserver.registry.strategies.podspec import notes as specific
 from apiserver.registry.strategies.podspec.options import POD, TEMPLATE, Options
 from apiserver.registry.strategies.podspec.podresources import pod_level
 from kubepy.api import names
-from kubepy.api.errors import duplicate, forbidden_field, invalid, not_supported, required
+from kubepy.api.errors import duplicate, forbidden_field, invalid, not_supported, required, too_long
 
 _RESTART = ("Always", "OnFailure", "Never")
 _DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
@@ -41,6 +41,7 @@ def validate(out: Errors, spec: Obj, pod_name: str, path: str, options: Options)
     containers.validate(out, spec, containers.Pod(found, claims, grace, restart, host_users, options), path)
     if (value := get("resources")) is not None:
         pod_level(out, spec, value, claims, f"{path}.resources")
+    _file_keys(out, spec, found, path)
     if get("hostNetwork"):
         _host_network_ports(out, spec, path, options)
     if restart not in _RESTART:
@@ -85,6 +86,18 @@ def validate(out: Errors, spec: Obj, pod_name: str, path: str, options: Options)
         windows.operating_system(out, spec, path)
 
 
+def _file_keys(out: Errors, spec: Obj, found: Mapping[str, Obj], path: str) -> None:
+    """Variables that are read from a file read it from an emptyDir volume."""
+    for c, at in windows.all_containers(spec, path):
+        for j, variable in enumerate(c.get("env") or ()):
+            if (ref := (variable.get("valueFrom") or {}).get("fileKeyRef")) is not None:
+                name, here = ref.get("volumeName") or "", f"{at}.env[{j}].valueFrom.fileKeyRef.volumeName"
+                if name not in found:
+                    out.append(not_found(here, name))
+                elif found[name].get("emptyDir") is None:
+                    out.append(invalid(here, name, "referenced volume must be of type emptyDir"))
+
+
 def _uses_windows(spec: Obj) -> bool:
     if (spec.get("securityContext") or {}).get("windowsOptions"):
         return True
@@ -114,16 +127,12 @@ def _names(out: Errors, spec: Obj, path: str) -> None:
 def _hostname_override(out: Errors, spec: Obj, value: str, path: str) -> None:
     at = f"{path}.hostnameOverride"
     if spec.get("setHostnameAsFQDN"):
-        text = "cannot be specified when setHostnameAsFQDN is true"
-        out.append(forbidden_field(at, text))
+        out.append(forbidden_field(at, "may not be specified when setHostnameAsFQDN is true"))
     if spec.get("hostNetwork"):
-        out.append(forbidden_field(at, "cannot be specified when hostNetwork is true"))
-    if not value:
-        out.append(required(at, "must not be an empty string"))
-        return
+        out.append(forbidden_field(at, "may not be specified when hostNetwork is true"))
     if len(value) > 64:
-        out.append(invalid(at, value, "must be no more than 64 characters"))
-    out.extend(invalid(at, value, m) for m in names.dns1123_subdomain(value) if not m.startswith("must be no more"))
+        out.append(too_long(at, 64))
+    named(out, value, at, names.dns1123_subdomain)
 
 
 def _resource_claims(out: Errors, claims: Sequence[Obj], path: str) -> None:

@@ -129,7 +129,7 @@ def _volumes(volumes: Sequence[Obj], at: str) -> Iterator[str]:
             from apiserver.registry.strategies.persistentvolumeclaims import spec_warnings
 
             yield from spec_warnings(template.get("spec") or {}, f"{at}.volumes[{i}].ephemeral.volumeClaimTemplate.spec")
-        if (projected := v.get("projected")) is not None and not all(projected.get("sources") or ({},)):
+        if (projected := v.get("projected")) is not None and not all(projected.get("sources") or ()):
             yield f'volume "{v.get("name", "")}" (Projected) has no sources provided'
     tokens = {
         s["serviceAccountToken"].get("path", "")

@@ -123,7 +123,7 @@ def operating_system(out: Errors, spec: Obj, path: str) -> None:
     """spec.os, and the fields it rules out."""
     name = (spec.get("os") or {}).get("name") or ""
     if not name:
-        out.append(required(f"{path}.os.name", "cannot be empty"))
+        out.append(required(f"{path}.os.name"))
     elif name not in ("linux", "windows"):
         out.append(not_supported(f"{path}.os", name, ("linux", "windows")))
     elif name == "linux":

@@ -46,7 +46,9 @@ def create() -> Callable[[Obj], Outcome]:
         decoded["metadata"].setdefault("uid", "uid-1")
         strategy.prepare(decoded)
         errors = [str(e) for e in strategy.validate(decoded)]
-        return Outcome(decoded, errors, [] if errors else strategy.warnings(decoded, None))
+        warnings = [] if errors else strategy.warnings(decoded, None)
+        strategy.canonicalize(decoded)
+        return Outcome(decoded, errors, warnings)
 
     return run
 

@@ -195,6 +195,151 @@ INVALID = [
 ]
 
 
+INVALID += [
+    (
+        obj(
+            "flowcontrol.apiserver.k8s.io/v1",
+            "FlowSchema",
+            spec={
+                "matchingPrecedence": 9,
+                "priorityLevelConfiguration": {"name": "p"},
+                "rules": [
+                    {
+                        "subjects": [{"kind": "User", "user": {"name": "u"}}],
+                        "nonResourceRules": [{"verbs": ["get", "x"], "nonResourceURLs": ["/a"]}],
+                    }
+                ],
+            },
+        ),
+        [
+            'spec.rules[0].nonResourceRules[0].verbs: Unsupported value: ["get","x"]: supported values: "create", "delete", '
+            '"deletecollection", "get", "list", "patch", "proxy", "update", "watch"'
+        ],
+    ),
+    (
+        obj(
+            "flowcontrol.apiserver.k8s.io/v1",
+            "PriorityLevelConfiguration",
+            spec={
+                "type": "Limited",
+                "limited": {
+                    "limitResponse": {"type": "Queue", "queuing": {"queues": 1000000, "handSize": 4, "queueLengthLimit": 1}},
+                },
+            },
+        ),
+        [
+            "spec.limited.limitResponse.queuing.handSize: Invalid value: 4: required entropy bits of deckSize 1000000 and handSize 4 "
+            "should not be greater than 60"
+        ],
+    ),
+    (
+        obj(
+            "admissionregistration.k8s.io/v1",
+            "MutatingAdmissionPolicy",
+            spec={
+                "matchConstraints": {
+                    "resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["DELETE"], "resources": ["pods"]}]
+                },
+                "reinvocationPolicy": "Never",
+                "mutations": [
+                    {"patchType": "JSONPatch", "jsonPatch": {"expression": "[]"}, "applyConfiguration": {"expression": "Object{}"}},
+                    {"patchType": "JSONPatch", "jsonPatch": {"expression": "[JSONPatch{op: 'remove', path: '/a'}]"}},
+                    {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": "object"}},
+                ],
+            },
+        ),
+        [
+            'spec.matchConstraints.resourceRules.operations: Unsupported value: "DELETE": supported '
+            'values: "*", "CONNECT", "CREATE", "UPDATE"',
+            'spec.mutations[0].jsonPatch.expression: Invalid value: "[]": must evaluate to list(JSONPatch) but got list(dyn)',
+            'spec.mutations[0].applyConfiguration: Invalid value: "{applyConfiguration}": must not be '
+            "specified when patchType is JSONPatch",
+            'spec.mutations[2].applyConfiguration.expression: Invalid value: "object": must evaluate to Object but got dyn',
+        ],
+    ),
+    (
+        obj(
+            "resource.k8s.io/v1",
+            "ResourceSlice",
+            spec={
+                "driver": "A.example",
+                "pool": {"name": "p", "resourceSliceCount": 1},
+                "nodeName": "n",
+                "sharedCounters": [{"name": "c", "counters": {}}],
+                "devices": [
+                    {
+                        "name": "d",
+                        "nodeName": "n",
+                        "attributes": {"v": {"version": "1"}, "n": {}},
+                        "capacity": {"m": {"value": "1", "requestPolicy": {}}},
+                        "taints": [{"key": "k", "effect": "Never"}],
+                        "bindingFailureConditions": ["x"],
+                    }
+                ],
+            },
+        ),
+        [
+            'spec: Invalid value: "": only one of `sharedCounters` or `devices` is allowed',
+            'spec.devices[0].attributes[v].version: Invalid value: "1": must be a string compatible with semver.org spec 2.0.0',
+            'spec.devices[0].attributes[n]: Invalid value: "": exactly one value must be specified',
+            "spec.devices[0].capacity[m].requestPolicy: Forbidden: allowMultipleAllocations must be true",
+            'spec.devices[0].taints[0].effect: Unsupported value: "Never": supported values: "NoExecute", "NoSchedule", "None"',
+            "spec.devices[0]: Invalid value: null: `nodeName`, `nodeSelector` and `allNodes` can only be set if "
+            "`perDeviceNodeSelection` is set to true in the ResourceSlice spec",
+            "spec.devices[0].bindingConditions: Invalid value: null: bindingConditions are required to use bindingFailureConditions",
+            "spec.sharedCounters[0].counters: Required value",
+        ],
+    ),
+    (
+        obj(
+            "resource.k8s.io/v1",
+            "ResourceSlice",
+            spec={
+                "driver": "a.example",
+                "pool": {"name": "p", "resourceSliceCount": 1},
+                "nodeName": "n",
+                "devices": [
+                    {
+                        "name": "d",
+                        "allowMultipleAllocations": True,
+                        "capacity": {
+                            "a": {"value": "4", "requestPolicy": {"default": "3", "validValues": ["2", "1", "5"]}},
+                            "b": {"value": "4", "requestPolicy": {"default": "2", "validRange": {"min": "1", "max": "6", "step": "2"}}},
+                        },
+                    }
+                ],
+            },
+        ),
+        [
+            'spec.devices[0].capacity[a].requestPolicy.validValues[1]: Invalid value: "1": values must be sorted in ascending order',
+            'spec.devices[0].capacity[a].requestPolicy.validValues[2]: Invalid value: "5": option is larger than capacity value: 4',
+            'spec.devices[0].capacity[a].requestPolicy.validValues: Invalid value: "3": default value is '
+            "not valid according to the requestPolicy",
+            'spec.devices[0].capacity[b].requestPolicy.validRange.max: Invalid value: "6": max is larger than capacity value: 4',
+            'spec.devices[0].capacity[b].requestPolicy.validRange.step: Invalid value: "2": value is not '
+            "a multiple of a given step (2) from (1)",
+            'spec.devices[0].capacity[b].requestPolicy.validRange.step: Invalid value: "6": value is not '
+            "a multiple of a given step (2) from (1)",
+        ],
+    ),
+    (
+        obj("resource.k8s.io/v1", "ResourceClaimTemplate", spec={"metadata": {"uid": "u"}, "spec": {}}),
+        ["spec.metadata.uID: Forbidden: cannot be set"],
+    ),
+    (
+        obj("resource.k8s.io/v1", "DeviceClass", spec={"extendedResourceName": "cpu"}),
+        ['spec.extendedResourceName: Invalid value: "cpu": must be a valid extended resource name'],
+    ),
+    (
+        obj("certificates.k8s.io/v1", "CertificateSigningRequest", spec={"signerName": "a.b/c"}),
+        [
+            "spec.request: Invalid value: null: PEM block type must be CERTIFICATE REQUEST",
+            "spec.usages: Required value",
+        ],
+    ),
+]
+
+
 @pytest.mark.parametrize(("value", "errors"), INVALID, ids=lambda v: v.get("kind", "") if isinstance(v, dict) else "")
 def test_invalid(create, value, errors):
     assert create(value).errors == errors
@@ -328,4 +473,45 @@ def test_role_references_are_fixed(update):
     old = obj("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", roleRef=ref)
     assert update(old, obj("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", roleRef={**ref, "name": "b"})).errors == [
         'roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io","Kind":"ClusterRole","Name":"b"}: cannot change roleRef'
+    ]
+
+
+def test_status_of_claims(update):
+    spec = {"devices": {"requests": [{"name": "a", "exactly": {"deviceClassName": "c"}}]}}
+    device = {"driver": "d.example", "pool": "p", "device": "x"}
+    old = obj("resource.k8s.io/v1", "ResourceClaim", spec=spec)
+    new = copy.deepcopy(old)
+    new["status"] = {
+        "allocation": {"devices": {"results": [{"request": "b", **device}]}},
+        "devices": [{**device, "networkData": {"ips": ["10.9.8.7/024"]}}, {**device, "device": "y"}],
+    }
+    name = "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"
+    assert update(old, new, "status").errors == [
+        'status.devices[0].networkData.ips[0]: Invalid value: "10.9.8.7/024": must be a valid address in CIDR form, '
+        "(e.g. 10.9.8.7/24 or 2001:db8::1/64)",
+        'status.devices[1]: Invalid value: "d.example/p/y": must be an allocated device in the claim',
+        f'status.allocation.devices.results[0].request: Invalid value: "b": {name}',
+    ]
+
+
+def test_devices_allocated_no_longer_lose_their_status(update):
+    device = {"driver": "d.example", "pool": "p", "device": "x"}
+    old = obj("resource.k8s.io/v1", "ResourceClaim", spec={})
+    old["status"] = {"allocation": {"devices": {"results": [{"request": "a", **device}]}}, "devices": [device]}
+    new = copy.deepcopy(old)
+    del new["status"]["allocation"]
+    assert update(old, new, "status").obj["status"] == {}
+
+
+def test_slices_lose_what_is_behind_gates(create):
+    device = {"name": "d", "attributes": {"a": {"string": "s", "strings": ["t"]}}, "nodeAllocatableResourceMappings": {"cpu": {}}}
+    device["taints"] = [{"key": "k", "effect": "NoSchedule"}]
+    done = create(obj("resource.k8s.io/v1", "ResourceSlice", spec={"devices": [device]})).obj["spec"]["devices"][0]
+    assert done["attributes"] == {"a": {"string": "s"}} and "nodeAllocatableResourceMappings" not in done
+    assert done["taints"][0]["timeAdded"].endswith("Z")
+
+
+def test_key_pairs(create):
+    assert create(obj("v1", "Secret", type="kubernetes.io/tls", data={"tls.crt": "", "tls.key": ""})).warnings == [
+        "tls: failed to find any PEM data in certificate input"
     ]

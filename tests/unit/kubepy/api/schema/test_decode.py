@@ -55,6 +55,15 @@ def pod(**container: Any) -> Obj:
             "v1", "Service", {"spec": {"ports": [{"targetPort": []}]}},
             "json: cannot unmarshal array into Go struct field ServicePort.spec.ports.targetPort of type int32",
         ),
+        (
+            "v1", "Pod", {"spec": {"volumes": [{"secret": 1}]}},
+            "json: cannot unmarshal number into Go struct field Volume.spec.volumes.VolumeSource.secret of type v1.SecretVolumeSource",
+        ),
+        (
+            "v1", "Pod", {"spec": {"containers": [{"livenessProbe": {"httpGet": {"path": 1}}}]}},
+            "json: cannot unmarshal number into Go struct field HTTPGetAction.spec.containers.livenessProbe.ProbeHandler.httpGet.path "
+            "of type string",
+        ),
         ("v1", "Secret", {"data": {"a": "!!"}}, "illegal base64 data at input byte 0"),
         (
             "v1", "Pod", {"spec": {"containers": [{"resources": {"limits": {"cpu": "lots"}}}]}},
@@ -200,3 +209,7 @@ def test_members_that_a_change_left_alone_are_copied() -> None:
     live["spec"]["priority"] = 1
     with pytest.raises(DecodeError, match="cannot unmarshal bool"):
         decoder.decode({**live, "spec": {**live["spec"], "priority": True}}, live)
+
+
+def test_null_quantities_are_none_where_go_holds_pointers() -> None:
+    assert "capacity" not in decode("storage.k8s.io/v1", "CSIStorageCapacity", {"capacity": None})
