@@ -14,7 +14,7 @@ import orjson
 
 from kubepy.api.openapi import schemas, v2, v2proto
 from kubepy.api.openapi.parameters import Obj
-from kubepy.api.openapi.paths import Paths
+from kubepy.api.openapi.paths import Paths, hoisted
 from kubepy.api.resource import Resource
 
 _SECURITY = {"BearerToken": {"type": "apiKey", "description": "Bearer Token authentication", "name": "authorization", "in": "header"}}
@@ -82,7 +82,10 @@ class Documents:
         info = {"title": "Kubernetes", "version": self._version}
         if first.custom:
             info = {"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}
-        components: Obj = {"schemas": schemas.closure({*own, *schemas.references(list(paths.values()))}, own)}
+        named = schemas.closure({*own, *schemas.references(list(paths.values()))}, own)
+        if not first.custom:
+            named = {name: schemas.of_group(schema, first.group, first.version) for name, schema in named.items()}
+        components: Obj = {"schemas": named}
         if not first.custom:
             components["securitySchemes"] = _SECURITY
         return {"openapi": "3.0.0", "info": info, "paths": paths, "components": components}
@@ -156,4 +159,4 @@ def _describe(members: list[Source], *, v2: bool = False) -> tuple[dict[str, Obj
         paths.add(m.resource)
         if m.resource.custom:
             own |= schemas.custom_schemas(m.resource, m.schema, v2=v2)
-    return dict(sorted(paths.items.items())), own
+    return {path: hoisted(item) if "parameters" in item else item for path, item in sorted(paths.items.items())}, own

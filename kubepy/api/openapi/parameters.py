@@ -22,6 +22,7 @@ _LIST = (
     ("resourceVersion", "string", "The version that the answer must reflect, or from which a watch starts."),
     ("resourceVersionMatch", "string", "How resourceVersion applies to a list: `NotOlderThan` or `Exact`."),
     ("sendInitialEvents", "boolean", "Let a watch begin with the objects that exist, and mark their end with a BOOKMARK."),
+    ("shardSelector", "string", "Restrict the objects to a shard, by a CEL expression."),
     ("timeoutSeconds", "integer", "The duration of the call at most."),
     ("watch", "boolean", "Stream changes instead of listing."),
 )

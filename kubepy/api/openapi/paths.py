@@ -12,15 +12,14 @@ from kubepy.api.openapi import schemas
 from kubepy.api.openapi.parameters import NAMESPACE, PRETTY, PROXY_PATH, Obj, options, path_parameter
 from kubepy.api.resource import Resource, Subresource
 
-JSON = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor")
-_STREAMS = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch", "application/cbor-seq")
+JSON = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_STREAMS = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
 _CUSTOM = ("application/json", "application/yaml")
 _PATCHES = (
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
-    "application/apply-patch+cbor",
 )
 _PROXY_METHODS = ("delete", "get", "head", "options", "patch", "post", "put")
 _WATCH_ONE = "watch changes to an object of kind {}. deprecated: use the 'watch' parameter with a list operation instead, "
@@ -40,8 +39,12 @@ _CREATED = ("200", "201", "202")
 _WRITTEN = ("200", "201")
 _TEXTS = {"200": "OK", "201": "Created", "202": "Accepted"}
 _DELETED_OBJECT = frozenset(
-    ["pods", "podtemplates", "resourcequotas", "serviceaccounts", "services", "persistentvolumes", "persistentvolumeclaims"]
-)
+    (
+        "csidrivers", "csinodes", "deviceclasses", "persistentvolumeclaims", "persistentvolumes", "pods", "podtemplates", "resourceclaims",
+        "resourceclaimtemplates", "resourcequotas", "resourceslices", "serviceaccounts", "services", "storageclasses", "volumeattachments",
+        "volumeattributesclasses",
+    )
+)  # fmt: skip
 """Built-in resources whose deletion answers the object instead of a Status."""
 
 
@@ -75,7 +78,7 @@ class Paths:
 
     def discovery(self) -> None:
         """The path that lists the resources."""
-        ok: Obj = {"200": _response("OK", schemas.API_RESOURCE_LIST, JSON[:3]), "401": {"description": "Unauthorized"}}
+        ok: Obj = {"200": _response("OK", schemas.API_RESOURCE_LIST, JSON), "401": {"description": "Unauthorized"}}
         operation = {
             "tags": [self.tag],
             "description": "get available resources",
@@ -189,8 +192,21 @@ class Paths:
         if query := options(call.action):
             operation["parameters"] = query
         if call.body is not None:
-            operation["requestBody"] = {"content": {m: {"schema": {"$ref": schemas.V3 + call.body}} for m in call.media}}
+            content = {m: {"schema": {"$ref": schemas.V3 + call.body}} for m in call.media}
+            operation["requestBody"] = {"content": content} | ({} if call.method == "delete" or r.custom else {"required": True})
         item[call.method] = operation
+
+
+def hoisted(item: Obj) -> Obj:
+    """The path item with what all its operations have in common said once, in the order of names."""
+    operations = {k: v for k, v in item.items() if k != "parameters"}
+    lists = [o.get("parameters") or [] for o in operations.values()]
+    shared = [p for p in lists[0] if all(p in other for other in lists)] if lists else []
+    out: Obj = {}
+    for method, operation in operations.items():
+        rest = [p for p in operation.get("parameters") or () if p not in shared]
+        out[method] = {k: v for k, v in operation.items() if k != "parameters"} | ({"parameters": rest} if rest else {})
+    return out | {"parameters": sorted((*item["parameters"], *shared), key=lambda p: (p["name"], p["in"]))}
 
 
 def _patch(r: Resource, name: str, text: str, gvk: Obj, model: str) -> Call:

@@ -32,6 +32,18 @@ _PATCH_SCHEMA: Obj = {
 }
 
 MARKED_DEFAULTS: dict[str, dict[str, Any]] = {
+    "io.k8s.api.autoscaling.v1.ScaleSpec": {"replicas": 0},
+    "io.k8s.api.core.v1.AzureDiskVolumeSource": {"cachingMode": "ReadWrite", "fsType": "ext4", "kind": "Shared", "readOnly": False},
+    "io.k8s.api.core.v1.ConfigMapEnvSource": {"name": ""},
+    "io.k8s.api.core.v1.ConfigMapProjection": {"name": ""},
+    "io.k8s.api.core.v1.ConfigMapVolumeSource": {"name": ""},
+    "io.k8s.api.core.v1.FileKeySelector": {"optional": False},
+    "io.k8s.api.core.v1.RBDPersistentVolumeSource": {"keyring": "/etc/ceph/keyring", "pool": "rbd", "user": "admin"},
+    "io.k8s.api.core.v1.RBDVolumeSource": {"keyring": "/etc/ceph/keyring", "pool": "rbd", "user": "admin"},
+    "io.k8s.api.core.v1.ScaleIOPersistentVolumeSource": {"fsType": "xfs", "storageMode": "ThinProvisioned"},
+    "io.k8s.api.core.v1.ScaleIOVolumeSource": {"fsType": "xfs", "storageMode": "ThinProvisioned"},
+    "io.k8s.api.core.v1.SecretEnvSource": {"name": ""},
+    "io.k8s.api.core.v1.SecretProjection": {"name": ""},
     "io.k8s.api.core.v1.ContainerPort": {"protocol": "TCP"},
     "io.k8s.api.core.v1.GRPCAction": {"service": ""},
     "io.k8s.api.core.v1.ServicePort": {"protocol": "TCP"},
@@ -105,24 +117,19 @@ def _schema(schema: Mapping[str, Any]) -> Obj:
         out["properties"] = {k: _schema(v) for k, v in schema["properties"].items()}
     if isinstance(schema.get("items"), dict):
         out["items"] = _schema(schema["items"])
-        zero = _ZERO.get(out["items"].get("type", "")) if "$ref" not in out["items"] else {}
-        if zero is not None:
-            out["items"] = _with_default(out["items"], zero)
     extra = schema.get("additionalProperties")
     if isinstance(extra, dict):
         out["additionalProperties"] = _schema(extra)
-        if out["additionalProperties"].get("type") in _ZERO and "format" not in out["additionalProperties"]:
-            out["additionalProperties"]["default"] = _ZERO[out["additionalProperties"]["type"]]
     return out
 
 
-def _with_default(schema: Obj, default: Any) -> Obj:
-    if "$ref" in schema:
-        name = schema["$ref"].removeprefix(V3)
-        if name in (_QUANTITY, _INT_OR_STRING):
-            return schema
-        return {"allOf": [schema], "default": default}
-    return schema | {"default": default}
+def of_group(schema: Obj, group: str, version: str) -> Obj:
+    """A schema as one group version's document has it: kinds that every group has are said of this one and the core alone."""
+    kinds = schema.get("x-kubernetes-group-version-kind") or ()
+    if len(kinds) < 2:
+        return schema
+    kept = [k for k in kinds if not k["group"] or (k["group"], k["version"]) == (group, version)]
+    return schema | {"x-kubernetes-group-version-kind": kept}
 
 
 def model_name(resource: Resource, kind: str) -> str:
