@@ -357,7 +357,6 @@ class Registry:
         objectmeta.match_namespace(new, namespace if r.namespaced else "")
         meta, old_meta = new["metadata"], old["metadata"]
         _copy_or_drop(meta, old_meta, "generation")
-        meta.pop("selfLink", None)
         if subresource == "status":
             (strategy.status_prepare_update or keep_all_but_status)(new, old)
             meta = new["metadata"]
@@ -378,10 +377,10 @@ class Registry:
             found = objectmeta.validate_create(meta, r.namespaced, names.path_segment)
             common = objectmeta.validate_update(meta, old_meta)
             found += common
-            if strategy.own_metadata or subresource:
-                found += common  # The kinds' own validation repeats the common one: clients see each of these causes twice.
-            if (r.group, r.plural) in _VALIDATED_WHOLE and not subresource:
+            whole, changed = strategy.status_checks if subresource == "status" else strategy.metadata_checks
+            for _ in range(whole):
                 found += objectmeta.validate_create(meta, r.namespaced, strategy.name_check or names.name_is_subdomain)
+            found += common * changed
             check = strategy.status_validate_update if subresource == "status" and strategy.status_validate_update else None
             own = (check or strategy.validate_update)(new, old)
             for text in getattr(own, "warnings", ()):
@@ -522,21 +521,7 @@ def _finished(new_meta: Obj, old_meta: Obj) -> bool:
 
 
 _RBAC = "rbac.authorization.k8s.io"
-_VALIDATED_WHOLE = frozenset(
-    (
-        ("", "configmaps"),
-        ("", "secrets"),
-        ("", "services"),
-        ("", "serviceaccounts"),
-        ("", "persistentvolumes"),
-        ("", "persistentvolumeclaims"),
-        (_RBAC, "roles"),
-        (_RBAC, "clusterroles"),
-        (_RBAC, "rolebindings"),
-        (_RBAC, "clusterrolebindings"),
-    )
-)
-"""Kinds whose update validation includes that of a creation: metadata is then checked once more."""
+
 
 _IDENTITY = frozenset(("metadata", "status"))
 

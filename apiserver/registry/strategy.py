@@ -74,6 +74,11 @@ class Strategy:
     """(name, is_prefix) -> messages; None means the DNS-1123 subdomain rule."""
     own_metadata: bool = True
     """Whether the kind's own validation looks at metadata; where not, only the rule of all objects holds, after all else."""
+    metadata_checks: tuple[int, int] = (0, 1)
+    """How often the kind's own validation of an update repeats the rules of a new object's metadata, and those of a changed one's:
+    clients see each cause as many times more."""
+    status_checks: tuple[int, int] = (0, 1)
+    """The same of the status endpoint."""
     allow_create_on_update: bool = False
     allow_unconditional_update: bool = True
     has_generation: bool = True

@@ -118,8 +118,62 @@ _ANY_FINALIZER = {
 }
 """Kinds that leave finalizers to the rule of all objects, as all of admissionregistration.k8s.io and those without `own_metadata` do."""
 
-STRATEGIES: dict[tuple[str, str], Strategy] = {
-    key: strategy if key[0] == _ADMISSION or key in _ANY_FINALIZER or not strategy.own_metadata else checked_finalizers(strategy)
-    for key, strategy in _KINDS.items()
+_CHECKS: dict[tuple[str, str], tuple[int, int]] = {
+    **dict.fromkeys(
+        (
+            ("", "configmaps"),
+            ("", "endpoints"),
+            ("", "namespaces"),
+            ("", "nodes"),
+            ("", "persistentvolumeclaims"),
+            ("", "pods"),
+            ("", "secrets"),
+            ("", "serviceaccounts"),
+            ("apps", "controllerrevisions"),
+            ("apiregistration.k8s.io", "apiservices"),
+            ("batch", "jobs"),
+            ("certificates.k8s.io", "certificatesigningrequests"),
+            (_NETWORKING, "ingressclasses"),
+            (_NETWORKING, "ingresses"),
+            (_NETWORKING, "ipaddresses"),
+            ("node.k8s.io", "runtimeclasses"),
+            (_RBAC, "clusterrolebindings"),
+            (_RBAC, "clusterroles"),
+            (_RBAC, "rolebindings"),
+            (_RBAC, "roles"),
+            (_RESOURCE, "deviceclasses"),
+            (_RESOURCE, "resourceclaims"),
+            (_RESOURCE, "resourceclaimtemplates"),
+            (_STORAGE, "csistoragecapacities"),
+            (_STORAGE, "storageclasses"),
+            (_STORAGE, "volumeattributesclasses"),
+        ),
+        (1, 1),
+    ),
+    **dict.fromkeys(
+        (
+            ("", "limitranges"),
+            ("discovery.k8s.io", "endpointslices"),
+            (_FLOW, "flowschemas"),
+            (_FLOW, "prioritylevelconfigurations"),
+            (_STORAGE, "csinodes"),
+            (_STORAGE, "volumeattachments"),
+        ),
+        (1, 0),
+    ),
+    ("", "persistentvolumes"): (2, 0),
 }
+"""Strategy.metadata_checks of kinds that differ from most; all of admissionregistration.k8s.io look at the whole, once."""
+
+
+def _finished(key: tuple[str, str], strategy: Strategy) -> Strategy:
+    checks = _CHECKS.get(key, (1, 0) if key[0] == _ADMISSION else None)
+    if checks is not None:
+        strategy = strategy.with_(metadata_checks=checks)
+    if key[0] == _ADMISSION or key in _ANY_FINALIZER or not strategy.own_metadata:
+        return strategy
+    return checked_finalizers(strategy)
+
+
+STRATEGIES: dict[tuple[str, str], Strategy] = {key: _finished(key, strategy) for key, strategy in _KINDS.items()}
 """By (group, plural). What is not here (custom resources, reviews) has upstream's generic behaviour or its own owner."""

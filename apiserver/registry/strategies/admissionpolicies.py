@@ -229,7 +229,9 @@ def _status(out: Errors, new: Obj, _old: Obj) -> None:
         out.extend(required(f"{at}.{key}") for key in ("warning", "fieldRef") if not warning.get(key))
 
 
-VALIDATING = with_status(status_meta=(), status_validate_update=checked(_status), **both(_validating))
-VALIDATING_BINDING = Strategy(**both(_binding))
-MUTATING = Strategy(**both(_mutating))
-MUTATING_BINDING = Strategy(**both(_mutating_binding))
+VALIDATING = with_status(
+    status_checks=(0, 0), allow_unconditional_update=False, status_validate_update=checked(_status), **both(_validating)
+)
+VALIDATING_BINDING = Strategy(allow_unconditional_update=False, **both(_binding))
+MUTATING = Strategy(allow_unconditional_update=False, **both(_mutating))
+MUTATING_BINDING = Strategy(allow_unconditional_update=False, **both(_mutating_binding))

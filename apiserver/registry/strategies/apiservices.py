@@ -72,7 +72,8 @@ STRATEGY = with_status(
     prepare=_prepare,
     name_check=_name,
     has_generation=False,
-    status_meta=(),
+    status_meta=("labels", "annotations", "finalizers", "ownerReferences"),
+    allow_unconditional_update=False,
     status_validate_update=no_errors,
     **both(_validate),
 )

@@ -189,12 +189,14 @@ _BASE = Strategy(
     prepare_update=_prepare_update,
     validate=_validate,
     validate_update=_validate_update,
+    status_checks=(1, 1),
     name_check=lambda _name, _prefix: [],
     has_generation=False,
     reset_fields=("spec", "status"),
     status_prepare_update=_prepare_status,
     status_validate_update=_validate_status,
 )
-STRATEGY = _BASE.with_(
-    subresources={"approval": _BASE.with_(prepare_update=_prepare_approval, validate_update=_validate_approval, reset_fields=("spec",))}
+_APPROVAL = _BASE.with_(
+    metadata_checks=(1, 1), prepare_update=_prepare_approval, validate_update=_validate_approval, reset_fields=("spec",)
 )
+STRATEGY = _BASE.with_(subresources={"approval": _APPROVAL})

@@ -194,6 +194,7 @@ def _warnings(new: Obj, old: Obj | None) -> list[str]:
 
 
 STRATEGY = with_status(
+    status_checks=(0, 0),
     default=_default,
     prepare=empty_status({}, _prepare),
     prepare_update=_prepare_update,

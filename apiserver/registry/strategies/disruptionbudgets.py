@@ -41,6 +41,9 @@ def _status(out: Errors, new: Obj, _old: Obj) -> None:
 STRATEGY = with_status(
     zero=dict.fromkeys(("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"), 0),
     own_metadata=False,
+    allow_unconditional_update=False,
+    metadata_checks=(0, 0),
+    status_checks=(0, 0),
     status_meta=(),
     status_validate_update=checked(_status),
     **both(_validate),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.context import Obj
+from apiserver.registry.strategies import goform
 from apiserver.registry.strategies.checks import Errors, immutable
 from apiserver.registry.strategies.common import both
 from apiserver.registry.strategy import Strategy
@@ -68,7 +69,8 @@ def _strict(out: Errors, new: Obj, old: Obj | None) -> None:
             _series(out, new)
         for key in _IMMUTABLE:
             path = "reportingController" if key == "reportingComponent" else key
-            immutable(out, _plain(new.get(key)), _plain(old.get(key)), path, new.get(key))
+            shown = goform.of("ObjectReference", new.get(key) or {}) if key in ("involvedObject", "related") else new.get(key)
+            immutable(out, _plain(new.get(key)), _plain(old.get(key)), path, shown)
         return
     _series(out, new)
     if not new.get("eventTime"):
@@ -86,5 +88,7 @@ def _plain(value: Any) -> Any:
     return value or None
 
 
-STRATEGY = Strategy(has_generation=False, own_metadata=False, allow_create_on_update=True, ttl=lambda _obj: TTL, **both(_legacy))
-STRICT = STRATEGY.with_(own_metadata=True, **both(_strict))
+STRATEGY = Strategy(
+    has_generation=False, own_metadata=False, metadata_checks=(0, 0), allow_create_on_update=True, ttl=lambda _obj: TTL, **both(_legacy)
+)
+STRICT = STRATEGY.with_(own_metadata=True, metadata_checks=(0, 1), **both(_strict))

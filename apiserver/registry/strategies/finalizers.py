@@ -29,17 +29,23 @@ def _create(validate: Validate) -> Validate:
     return check
 
 
-def _update(validate: ValidateUpdate) -> ValidateUpdate:
+def _update(validate: ValidateUpdate, times: int) -> ValidateUpdate:
     def check(new: Obj, old: Obj) -> Errors:
         found = validate(new, old)
-        return _unqualified(new) + found if new["metadata"].get("finalizers") else found
+        return _unqualified(new) * times + found if new["metadata"].get("finalizers") else found
 
     return check
 
 
 def checked_finalizers(strategy: Strategy) -> Strategy:
-    """The strategy, which also looks at finalizers on every write."""
-    changes: dict[str, object] = {"validate": _create(strategy.validate), "validate_update": _update(strategy.validate_update)}
+    """The strategy, which also looks at finalizers on every write, as often as at the rest of metadata."""
+    changes: dict[str, object] = {
+        "validate": _create(strategy.validate),
+        "validate_update": _update(strategy.validate_update, sum(strategy.metadata_checks)),
+    }
     if strategy.status_validate_update is not None:
-        changes["status_validate_update"] = _update(strategy.status_validate_update)
+        changes["status_validate_update"] = _update(strategy.status_validate_update, sum(strategy.status_checks))
+    changes["subresources"] = {
+        name: s.with_(validate_update=_update(s.validate_update, sum(s.metadata_checks))) for name, s in strategy.subresources.items()
+    }
     return strategy.with_(**changes)

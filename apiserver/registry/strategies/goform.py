@@ -31,7 +31,7 @@ def of(kind: str, value: Obj | None, parent: Obj | None = None) -> Any:
     for go, name, absent, ref in _types()[kind]:
         if not go:
             meta = value.get("metadata") or {}
-            out.update({k: plain(meta[k]) for k in _META if meta.get(k)})
+            out.update({k: _as_stored(k, meta[k]) for k in _META if meta.get(k) or (k == _GRACE and k in meta)})
             continue
         if name[0] == "^":
             out[go] = (parent or {}).get(name[1:], absent)
@@ -43,7 +43,19 @@ def of(kind: str, value: Obj | None, parent: Obj | None = None) -> Any:
     return out
 
 
-_META = ("name", "generateName", "namespace", "uid", "labels", "annotations", "finalizers", "ownerReferences")
+_GRACE = "deletionGracePeriodSeconds"
+_META = (
+    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
+    _GRACE, "labels", "annotations", "ownerReferences", "finalizers", "managedFields",
+)  # fmt: skip
+_OWNER = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+_MANAGED = ("manager", "operation", "apiVersion", "time", "fieldsType", "fieldsV1", "subresource")
+
+
+def _as_stored(key: str, value: Any) -> Any:
+    """A field of ObjectMeta, which has JSON names in Go too, in the order of its type's fields."""
+    order = {"ownerReferences": _OWNER, "managedFields": _MANAGED}.get(key)
+    return plain(value) if order is None else [{k: v[k] for k in order if k in v} for v in value]
 
 
 def _nested(ref: str | None, value: Any, parent: Obj) -> Any:

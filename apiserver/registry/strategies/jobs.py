@@ -259,16 +259,13 @@ def _template_changes(out: Errors, new: Obj, old: Obj, job: Obj) -> None:
     if not _is_suspended(job):
         out.append(invalid("spec.template", goform.of("PodTemplateSpec", new), "field is immutable"))
         return
-    ours, theirs = _without_directives(new), _without_directives(old)
-    if ours.get("spec") != theirs.get("spec"):
+    if _without_directives(new) != _without_directives(old):
         out.append(invalid("spec.template.spec", goform.of("PodSpec", new.get("spec") or {}), "field is immutable"))
-    elif ours != theirs:
-        out.append(invalid("spec.template", goform.of("PodTemplateSpec", new), "field is immutable"))
 
 
 def _is_suspended(job: Obj) -> bool:
     status = job.get("status") or {}
-    if not job["spec"].get("suspend"):
+    if not job["spec"].get("suspend") or status.get("active"):
         return False
     if not status.get("startTime"):
         return True
@@ -276,7 +273,7 @@ def _is_suspended(job: Obj) -> bool:
 
 
 def _without_directives(template: Obj) -> Obj:
-    meta = {k: v for k, v in (template.get("metadata") or {}).items() if k not in ("labels", "annotations")}
+    """The pod spec without what may change; metadata may change altogether."""
     spec: dict[str, Any] = {
         k: v for k, v in (template.get("spec") or {}).items() if k not in ("nodeSelector", "tolerations", "schedulingGates", "affinity")
     }
@@ -285,7 +282,7 @@ def _without_directives(template: Obj) -> Obj:
     for key in ("containers", "initContainers"):
         if key in spec:
             spec[key] = [{k: v for k, v in c.items() if k != "resources"} for c in spec[key]]
-    return {"metadata": meta, "spec": spec}
+    return spec
 
 
 def _warnings(new: Obj, old: Obj | None) -> list[str]:

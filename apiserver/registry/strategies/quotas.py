@@ -185,4 +185,6 @@ def _limit_values(out: Errors, name: str, of: dict[str, Quantity | None], path: 
 
 
 QUOTA = with_status(has_generation=False, status_meta=(), status_validate_update=checked(_quota_status), **both(_quota))
-LIMIT_RANGE = Strategy(default=_limit_default, prepare=_name_limits, has_generation=False, **both(_limit_range))
+LIMIT_RANGE = Strategy(
+    allow_create_on_update=True, default=_limit_default, prepare=_name_limits, has_generation=False, **both(_limit_range)
+)

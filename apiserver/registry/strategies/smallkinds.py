@@ -45,10 +45,6 @@ def _priority(out: Errors, new: Obj, old: Obj | None) -> None:
 
 def _runtime(out: Errors, new: Obj, old: Obj | None) -> None:
     handler = new.get("handler", "")
-    if old is not None:
-        immutable(out, handler, old.get("handler", ""), "handler")
-        # Upstream checks nothing else of an update.
-        return
     if handler:
         named(out, handler, "handler", names.dns1123_label)
     else:
@@ -62,6 +58,8 @@ def _runtime(out: Errors, new: Obj, old: Obj | None) -> None:
         found = scheduling.get("tolerations") or []
         tolerations(out, found, "scheduling.tolerations")
         out.extend(duplicate(f"scheduling.tolerations[{i}]", goform.of("Toleration", t)) for i, t in enumerate(found) if t in found[:i])
+    if old is not None:
+        immutable(out, handler, old.get("handler", ""), "handler")
 
 
 def _drop_coordinated(obj: Obj) -> None:
@@ -88,7 +86,7 @@ def _lease(out: Errors, new: Obj, _old: Obj | None) -> None:
 
 
 PRIORITY = Strategy(prepare=first_generation, has_generation=False, **both(_priority))
-RUNTIME = Strategy(has_generation=False, **both(_runtime))
+RUNTIME = Strategy(allow_create_on_update=True, allow_unconditional_update=False, has_generation=False, **both(_runtime))
 LEASE = Strategy(
     prepare=_drop_coordinated,
     prepare_update=_drop_coordinated_update,

@@ -171,15 +171,18 @@ def _attachment_status(out: Errors, new: Obj) -> None:
 
 
 DRIVER = Strategy(
+    allow_unconditional_update=False,
     warnings=_driver_warnings,
     prepare=lambda new: _drop_gated(new, None),
     prepare_update=_driver_update,
     has_generation=False,
     **both(_driver),
 )
-NODE = Strategy(has_generation=False, **both(_node))
-CAPACITY = Strategy(name_check=names.name_is_subdomain, has_generation=False, **both(_capacity))
+NODE = Strategy(allow_unconditional_update=False, has_generation=False, **both(_node))
+CAPACITY = Strategy(allow_unconditional_update=False, name_check=names.name_is_subdomain, has_generation=False, **both(_capacity))
 ATTACHMENT = with_status(
+    allow_unconditional_update=False,
+    status_checks=(1, 0),
     zero={"attached": False},
     has_generation=False,
     status_meta=("labels", "annotations", "finalizers", "ownerReferences"),

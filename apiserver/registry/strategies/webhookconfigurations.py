@@ -136,5 +136,5 @@ def _configuration(mutating: bool) -> Callable[[Errors, Obj, Obj | None], None]:
     return validate
 
 
-VALIDATING = Strategy(**both(_configuration(False)))
-MUTATING = Strategy(**both(_configuration(True)))
+VALIDATING = Strategy(allow_unconditional_update=False, **both(_configuration(False)))
+MUTATING = Strategy(allow_unconditional_update=False, **both(_configuration(True)))

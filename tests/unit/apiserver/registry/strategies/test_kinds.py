@@ -515,3 +515,30 @@ def test_key_pairs(create):
     assert create(obj("v1", "Secret", type="kubernetes.io/tls", data={"tls.crt": "", "tls.key": ""})).warnings == [
         "tls: failed to find any PEM data in certificate input"
     ]
+
+
+def test_finalizers_are_looked_at_as_often_as_metadata(update):
+    old = obj("v1", "ConfigMap")
+    new = copy.deepcopy(old)
+    new["metadata"]["finalizers"] = ["mine"]
+    text = 'metadata.finalizers[0]: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified'
+    assert update(old, new).errors == [text, text]
+    assert update({**old, "kind": "PodTemplate"}, {**new, "kind": "PodTemplate"}).errors[:1] == [text]
+
+
+def test_running_jobs_keep_their_template(update):
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}
+    old = obj(
+        "batch/v1", "Job", spec={"suspend": True, "manualSelector": True, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+    )
+    new = copy.deepcopy(old)
+    new["spec"]["template"]["metadata"]["labels"]["c"] = "d"
+    assert update(old, new).errors == []
+    old["status"] = {"active": 1}
+    (error,) = update(old, new).errors
+    assert error.startswith('spec.template: Invalid value: {"labels":{"a":"b","c":"d"},"Spec":{')
+
+
+def test_runtime_classes_are_judged_whole_on_updates(update):
+    old = obj("node.k8s.io/v1", "RuntimeClass", handler="h")
+    assert update(old, {**old, "handler": "", "scheduling": {"nodeSelector": {"a": "-"}}}).errors[0] == "handler: Required value"
