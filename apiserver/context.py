@@ -61,6 +61,8 @@ class Context:
     field_manager: str = ""
     user_agent: str = ""
     field_validation: str = "Warn"
+    as_sent: Obj | None = None
+    """The decoded object with the empty lists that become null in the store, where it has any: ownership sees them."""
     warnings: list[str] = field(default_factory=list)
     audit: dict[str, str] = field(default_factory=dict)
     _warned: int = 0

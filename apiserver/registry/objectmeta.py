@@ -189,13 +189,17 @@ def _annotations(meta: Mapping[str, Any]) -> list[FieldError]:
     return out
 
 
+_OWNER_FIELDS = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+
+
 def _owners(meta: Mapping[str, Any]) -> list[FieldError]:
     refs: Sequence[Mapping[str, Any]] = meta.get("ownerReferences") or ()
+    path = "metadata.ownerReferences"
     out: list[FieldError] = []
     controller = ""
-    path = "metadata.ownerReferences"
-    for ref in refs:
-        version = ref.get("apiVersion") or ""
+    shown = [{k: ref[k] for k in _OWNER_FIELDS if ref.get(k) is not None} for ref in refs]
+    for ref in shown:
+        version = ref.get("apiVersion", "")
         if version.count("/") > 1 or not version.rpartition("/")[2]:
             out.append(errors.invalid(f"{path}.apiVersion", version, "version must not be empty"))
         out += [errors.invalid(f"{path}.{key}", "", "must not be empty") for key in ("kind", "name", "uid") if not ref.get(key)]
@@ -205,7 +209,7 @@ def _owners(meta: Mapping[str, Any]) -> list[FieldError]:
             this = f"{ref.get('kind', '')}/{ref.get('name', '')}"
             if controller:
                 text = f'Only one reference can have Controller set to true. Found "true" in references for {controller} and {this}'
-                out.append(errors.invalid(path, refs, text))
+                out.append(errors.invalid(path, shown, text))
             else:
                 controller = this
     return out

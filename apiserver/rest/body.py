@@ -12,10 +12,10 @@ import orjson
 
 from apiserver.context import Context, Obj
 from apiserver.registry.catalog import Catalog, Served
-from apiserver.rest import gojson
+from apiserver.rest import gojson, goyaml
 from apiserver.rest.negotiate import JSON, PROTOBUF, YAML
 from kubepy.api import errors, protobuf
-from kubepy.api.schema import DecodeError
+from kubepy.api.schema import Decoded, DecodeError, with_empties
 
 MEDIA = (JSON, YAML, PROTOBUF)
 _ACCEPTED = "the body of the request was in an unknown format - accepted media types include: "
@@ -50,9 +50,9 @@ def parse(body: bytes, media: str, *, strict: bool) -> tuple[Any, list[str]]:
             raise Unreadable(str(e)) from None
     if media == YAML:
         try:
-            value, doubled = gojson.load_yaml(body)
-        except gojson.YamlProblem as e:
-            raise Unreadable(f"couldn't get version/kind; json parse error: {e}") from None
+            value, doubled = goyaml.load_yaml(body)
+        except goyaml.YamlProblem as e:
+            raise Unreadable(str(e)) from None
         return value, (["yaml: unmarshal errors:\n  " + "\n  ".join(doubled)] if doubled and strict else [])
     try:
         value = orjson.loads(body)
@@ -174,9 +174,15 @@ def decode(ctx: Context, served: Served, obj: Obj, complaints: list[str]) -> Obj
     except DecodeError as e:
         raise errors.BadRequest(f'{r.kind} in version "{r.version}" cannot be handled as a {r.kind}: {e}') from None
     report(ctx, r.kind, r.version, complaints + [f'unknown field "{path}"' for path in decoded.unknown])
+    return defaulted(ctx, served, obj, decoded)
+
+
+def defaulted(ctx: Context, served: Served, sent: Obj, decoded: Decoded) -> Obj:
+    """The object of a decoded one, with the defaults that depend on other fields; `ctx` is told what ownership needs to see."""
     out: Obj = decoded.obj
-    keep_reset(obj, out)
+    keep_reset(sent, out)
     served.strategy.default(out)
+    ctx.as_sent = with_empties(sent, out) if decoded.emptied else None
     return out
 
 

@@ -1,4 +1,4 @@
-"""JSON and YAML as Go's decoders see them: their error messages, and the duplicate keys that fast parsers drop. Pure.
+"""JSON as Go's decoder sees it: its error messages, and the duplicate keys that fast parsers drop. Pure.
 
 Only walked when a body is malformed or when duplicates must be named; the fast path never comes here.
 """
@@ -6,10 +6,7 @@ Only walked when a body is malformed or when duplicates must be named; the fast 
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
-
-import yaml
 
 _SPACE = b" \t\r\n"
 _NUMBER_START = b"-0123456789"
@@ -219,72 +216,6 @@ def _walk(value: Any, path: str, out: list[str]) -> None:
         for i, child in enumerate(value):
             if isinstance(child, (dict, list)):
                 _walk(child, f"{path}[{i}]", out)
-
-
-class YamlProblem(ValueError):
-    """What the YAML decoder says."""
-
-
-class _Loader(yaml.CSafeLoader):
-    """YAML 1.1 as sigs.k8s.io/yaml reads it: no timestamps, keys are strings, duplicate keys are remembered."""
-
-    doubled: list[str]
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if tag not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _key(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
-    loader.flatten_mapping(node)
-    out: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        raw = loader.construct_object(key_node, deep=True)
-        if isinstance(raw, (dict, list)):
-            raise YamlProblem(f"yaml: line {key_node.start_mark.line + 1}: invalid map key")
-        key = _key(raw)
-        if key in out:
-            loader.doubled.append(f"line {key_node.start_mark.line + 1}: key {json.dumps(key)} already set in map")
-        out[key] = loader.construct_object(value_node, deep=True)
-    return out
-
-
-def _number(loader: _Loader, node: yaml.ScalarNode) -> Any:
-    text = node.value.replace("_", "")
-    if ":" in text:
-        return node.value
-    return loader.construct_yaml_int(node)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-_Loader.add_constructor("tag:yaml.org,2002:int", _number)
-_LINE = re.compile(r"line (\d+)")
-
-
-def load_yaml(data: bytes) -> tuple[Any, list[str]]:
-    """(the value, complaints about duplicate keys as `line 7: key "k" already set in map`). Raises YamlProblem."""
-    try:
-        loader = _Loader(data)
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise YamlProblem(f"error converting YAML to JSON: yaml: {e}") from None
-    loader.doubled = []
-    try:
-        return loader.get_single_data(), loader.doubled
-    except yaml.MarkedYAMLError as e:
-        line = e.problem_mark.line + 1 if e.problem_mark else 0
-        raise YamlProblem(f"error converting YAML to JSON: yaml: line {line}: {e.problem}") from None
-    except (yaml.YAMLError, ValueError) as e:
-        raise YamlProblem(f"error converting YAML to JSON: yaml: {e}") from None
-    finally:
-        loader.dispose()
 
 
 def go_kind(value: Any) -> str:

@@ -83,9 +83,9 @@ def apply_options(ctx: Context, options: Obj) -> None:
     ctx.field_manager = manager_of(options, ctx.user_agent)
 
 
-def own(fields: ManagedFields, live: Obj | None, new: Obj, manager: str) -> None:
-    """Set `new`'s managedFields for an update by `manager`."""
-    entries = fields.on_update(live, new, manager, objectmeta.timestamp())
+def own(fields: ManagedFields, live: Obj | None, new: Obj, manager: str, as_sent: Obj | None = None) -> None:
+    """Set `new`'s managedFields for an update by `manager`; `as_sent` is what to look at instead (Context.as_sent)."""
+    entries = fields.on_update(live, as_sent or new, manager, objectmeta.timestamp())
     meta = new["metadata"]
     if entries:
         meta["managedFields"] = entries

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
-import orjson
+from kubepy.api.gotext import float_text, json_text, quote
 
 
 class Cause(StrEnum):
@@ -70,12 +70,12 @@ class FieldError:
 
 
 def go_value(value: Any) -> str:
-    """Print a value the way upstream's field errors do: strings quoted, the rest as JSON."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "null"
-    return orjson.dumps(value).decode()
+    """Print a value the way upstream's field errors do: strings as %q, floats as %v, the rest as JSON."""
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, float):
+        return float_text(value)
+    return json_text(value)
 
 
 def _body(cause: Cause, detail: str, value: Any = ..., /) -> str:

@@ -13,12 +13,11 @@ from typing import Any
 import orjson
 
 from apiserver.context import Obj
-from apiserver.registry import objectmeta
 from apiserver.registry.catalog import Served
 from apiserver.rest import body, mutation, output, params
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
-from apiserver.rest.verbs.patch import APPLY, patch_type, patcher
+from apiserver.rest.verbs.patch import APPLY, Configuration, patch_type, patcher
 from apiserver.rest.verbs.update import authorize_create
 from kubepy.api import errors
 from kubepy.api.patch.managed import ManagedFields
@@ -148,7 +147,6 @@ async def put_scale(api: Api, req: Request, served: Served) -> None:
         obj["kind"] = _KIND
     body.check_kind(obj, _KIND, _VERSION, api.catalog)
     scale = _decode(req, obj, complaints)
-    mutation.check_name(scale, req.info.name, req.info.namespace if served.resource.namespaced else "")
     await _write(api, req, served, options, lambda _old: scale, uid=(scale.get("metadata") or {}).get("uid") or "")
 
 
@@ -160,11 +158,10 @@ async def patch_scale(api: Api, req: Request, served: Served) -> None:
     mutation.apply_options(req.ctx, options)
     node, _ = _type()
     change = patcher(req, kind, data, node)
-    if kind == APPLY:
+    if isinstance(change, Configuration):
 
         def applied(old: Obj) -> Obj:
-            manager, force = options["fieldManager"], bool(options.get("force"))
-            return _decode(req, _ownership().on_apply(old, change(old), manager, objectmeta.timestamp(), force=force), [])
+            return _decode(req, change.apply(req, _ownership(), old, options), [])
 
         await _write(api, req, served, options, applied, applies=True)
         return
@@ -186,6 +183,7 @@ async def _write(
         live["metadata"]["managedFields"] = to_scale(old["metadata"].get("managedFields"), by_version)
         scale = make(live)
         meta = scale.setdefault("metadata", {})
+        mutation.check_name(scale, req.info.name, req.info.namespace if r.namespaced else "")
         replicas = (scale.get("spec") or {}).get("replicas", 0)
         if replicas < 0 and not r.custom:
             error = errors.invalid("spec.replicas", replicas, "must be greater than or equal to 0")

@@ -13,13 +13,15 @@ import orjson
 from apiserver.context import Obj
 from apiserver.registry import objectmeta
 from apiserver.registry.catalog import Served
-from apiserver.rest import body, gojson, mutation, output, params
+from apiserver.rest import body, gojson, goyaml, mutation, output, params
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
 from apiserver.rest.verbs.update import authorize_create
 from kubepy.api import errors
+from kubepy.api.gotext import json_text
 from kubepy.api.patch import json as json_patch
-from kubepy.api.patch.errors import go_print
+from kubepy.api.patch.errors import go_kind, go_print
+from kubepy.api.patch.managed import ManagedFields, describe, group_version_kind
 from kubepy.api.patch.merge import apply_merge_patch
 from kubepy.api.patch.strategic import apply_strategic_patch
 from kubepy.api.schema import DecodeError, Node, TypeMismatch
@@ -63,14 +65,15 @@ async def patch(api: Api, req: Request, served: Served, subresource: str = "") -
         if kind == APPLY:
             if live is None:
                 authorize_create(api, req)
-            merged = fields.on_apply(live, change(live), options["fieldManager"], objectmeta.timestamp(), force=bool(options.get("force")))
-            new = _decoded(req, served, live, merged, None, merged)
+            assert isinstance(change, Configuration)
+            merged = change.apply(req, fields, live, options)
+            new = _decoded(req, served, live, merged, None, change)
         else:
             if live is None:
                 raise errors.NotFound.of(resource.group, resource.plural, info.name)
             patched = change(live)
-            new = _decoded(req, served, live, patched, data if kind == STRATEGIC else None, patched)
-            mutation.own(fields, live, new, ctx.field_manager)
+            new = _decoded(req, served, live, patched, data if kind == STRATEGIC else None)
+            mutation.own(fields, live, new, ctx.field_manager, ctx.as_sent)
         if live is None and new["metadata"].get("uid"):
             text = f"uid mismatch: the provided object specified uid {new['metadata']['uid']}, and no existing object was found"
             raise errors.Conflict.of(resource.group, resource.plural, info.name, text)
@@ -87,7 +90,7 @@ async def patch(api: Api, req: Request, served: Served, subresource: str = "") -
         subresource=subresource,
         options=options,
         strategy=mutation.strategy_of(served, subresource),
-        allow_create=kind == APPLY,
+        allow_create=kind == APPLY and not subresource,
     )
     await output.send_written(req, served, 201 if written.created else 200, written)
 
@@ -95,7 +98,7 @@ async def patch(api: Api, req: Request, served: Served, subresource: str = "") -
 def patcher(req: Request, kind: str, data: bytes, node: Node) -> Callable[[Obj | None], Obj]:
     """live object → patched object (for apply: the configuration itself). Syntax errors are raised at once, as BadRequest."""
     if kind == APPLY:
-        return _configuration(req, data)
+        return Configuration(data)
     strict = req.ctx.field_validation != "Ignore"
     try:
         parsed: Any = orjson.loads(data)
@@ -128,20 +131,42 @@ def patcher(req: Request, kind: str, data: bytes, node: Node) -> Callable[[Obj |
     return lambda live: apply_strategic_patch(live or {}, changes, node)
 
 
-def _configuration(req: Request, data: bytes) -> Callable[[Obj | None], Obj]:
-    try:
-        config, doubled = gojson.load_yaml(data)
-    except gojson.YamlProblem as e:
-        raise errors.BadRequest(f"error decoding YAML: {e}") from None
-    if not isinstance(config, dict):
-        config = {}
-    if doubled and req.ctx.field_validation == "Strict":
-        text = "error converting YAML to JSON: yaml: unmarshal errors:\n  " + "\n  ".join(doubled)
-        raise errors.BadRequest(f"error strict decoding patch: {text}")
-    if req.ctx.field_validation == "Warn":
-        for line in doubled:
-            req.ctx.warn(line)
-    return lambda _live: config
+class Configuration:
+    """The body of an apply: a YAML document that is a map. Raises BadRequest."""
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            value, self._doubled = goyaml.load_yaml(data)
+        except goyaml.YamlProblem as e:
+            raise errors.BadRequest(f"error decoding YAML: error converting YAML to JSON: {e}") from None
+        if value is not None and not isinstance(value, dict):
+            text = f"json: cannot unmarshal {go_kind(value)} into Go value of type map[string]interface {{}}"
+            raise errors.BadRequest(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {text}")
+        self._value: Obj = value or {}
+
+    def __call__(self, _live: Obj | None) -> Obj:
+        return self._value
+
+    def apply(self, req: Request, fields: ManagedFields, live: Obj | None, options: Obj) -> Obj:
+        """The live object with the configuration merged in, not yet decoded. Keys that occur twice count only when that works."""
+        now = objectmeta.timestamp()
+        merged = fields.on_apply(live, self._value, options["fieldManager"], now, force=bool(options.get("force")))
+        if self._doubled and req.ctx.field_validation == "Strict":
+            text = "error converting YAML to JSON: yaml: unmarshal errors:\n  " + "\n  ".join(self._doubled)
+            raise errors.BadRequest(f"error strict decoding YAML: {text}")
+        if req.ctx.field_validation == "Warn":
+            for line in self._doubled:
+                req.ctx.warn(line)
+        return merged
+
+    def refused(self, e: DecodeError) -> errors.StatusError:
+        """The error of a merged object that its type cannot hold."""
+        kind = group_version_kind(self._value)
+        text = e.converting if isinstance(e, TypeMismatch) else str(e)
+        if text.startswith("illegal base64"):
+            text = f"error decoding from json: {text}"
+        where = f"failed to convert new object ({describe(self._value)}) to proper version"
+        return errors.StatusError(f"{where}: unable to convert unstructured object to {kind}: {text}", reason="")
 
 
 def _report(req: Request, complaints: list[str], shown: Any) -> None:
@@ -157,12 +182,14 @@ def _refused(shown: str, text: str) -> errors.Invalid:
     return errors.Invalid.of("", "", "", [errors.invalid("patch", shown, text)])
 
 
-def _decoded(req: Request, served: Served, live: Obj | None, patched: Obj, strategic: bytes | None, shown: Obj) -> Obj:
-    """The patched object decoded and defaulted; raises Invalid about the patch."""
+def _decoded(
+    req: Request, served: Served, live: Obj | None, patched: Obj, strategic: bytes | None, applied: Configuration | None = None
+) -> Obj:
+    """The patched object decoded and defaulted; raises Invalid about the patch (of `applied`: a plain error, 500)."""
     ctx, resource = req.ctx, served.resource
 
     def show() -> str:
-        return go_print(orjson.loads(strategic)) if strategic is not None else orjson.dumps(shown).decode()
+        return go_print(orjson.loads(strategic)) if strategic is not None else json_text(patched, sort=True)
 
     if patched.get("kind") != resource.kind or patched.get("apiVersion") != resource.api_version:
         given = f"{patched.get('apiVersion', '')}, Kind={patched.get('kind', '')}"
@@ -170,6 +197,8 @@ def _decoded(req: Request, served: Served, live: Obj | None, patched: Obj, strat
     try:
         decoded = served.decoder.decode(patched, live)
     except DecodeError as e:
+        if applied is not None:
+            raise applied.refused(e) from None
         text = e.converting if strategic is not None and isinstance(e, TypeMismatch) else str(e)
         raise _refused(show(), text) from None
     complaints = [f'unknown field "{p}"' for p in decoded.unknown]
@@ -178,10 +207,7 @@ def _decoded(req: Request, served: Served, live: Obj | None, patched: Obj, strat
             raise _refused(show(), f"strict decoding error: {', '.join(complaints)}")
         for c in complaints:
             ctx.warn(c)
-    out: Obj = decoded.obj
-    body.keep_reset(patched, out)
-    served.strategy.default(out)
-    return out
+    return body.defaulted(ctx, served, patched, decoded)
 
 
-__all__ = ["APPLY", "JSON_PATCH", "MERGE", "STRATEGIC", "patch", "patch_type", "patcher"]
+__all__ = ["APPLY", "JSON_PATCH", "MERGE", "STRATEGIC", "Configuration", "patch", "patch_type", "patcher"]

@@ -37,7 +37,7 @@ async def update(api: Api, req: Request, served: Served, subresource: str = "") 
             authorize_create(api, req)
         new: Obj = first.pop() if first else orjson.loads(pristine)
         live = old if old is None or served.from_hub is None else served.from_hub(old)
-        mutation.own(fields, live, new, ctx.field_manager)
+        mutation.own(fields, live, new, ctx.field_manager, ctx.as_sent)
         return new if served.to_hub is None else served.to_hub(new)
 
     written = await api.registry.update(

@@ -81,7 +81,7 @@ class ManagedFields:
         """The managedFields that `new` is to be stored with (empty: none) when it replaces `live` (None: a creation).
 
         `new` is the decoded and defaulted object of the request, before admission. `now` is RFC 3339 in seconds, UTC. Never
-        raises: where ownership cannot be worked out, the live entries stay.
+        raises: where ownership cannot be worked out, it is given up.
         """
         live_entries = live["metadata"].get("managedFields") if live is not None else None
         owned = self._of_request(live_entries, new)
@@ -92,7 +92,7 @@ class ManagedFields:
                 return managers.write(self._claimed({}, self._created(new), manager, now))
             return managers.write(self._update(self._zero() if live is None else live, new, owned, manager, now))
         except (BadItem, typed.TypeErrors):
-            return list(live_entries or ())
+            return []
 
     def _of_request(self, live_entries: list[Entry] | None, new: Obj) -> Managers:
         """The managers to start from: those the request carries when they are valid, else the live ones."""
@@ -150,7 +150,12 @@ class ManagedFields:
         if api_version == self._version:
             return obj, self._shape
         converted = self._convert(obj, api_version)
-        return None if converted is None else (converted[0], shape_of(converted[1]))
+        if converted is None:
+            return None
+        shape = shape_of(converted[1])
+        if self._custom:
+            typed.validate(converted[0], shape)  # What its other version does not know, conversion does not take away.
+        return converted[0], shape
 
     def _reconcile(self, live: Obj, owned: Managers) -> Managers:
         """Adjust what was owned below to types that have become atomic; drop versions that are no longer served."""
@@ -202,7 +207,11 @@ class ManagedFields:
         return typed.Comparison(*map(self._filter, changes)) if self._reset or self._only else changes
 
     def _compare_in(self, live: Obj, new: Obj, version: str) -> typed.Comparison | None:
-        before, after = self._in_version(live, version) if live else (EMPTY, self._shape), self._in_version(new, version)
+        before = self._in_version(live, version) if live else (EMPTY, self._shape)
+        try:
+            after = self._in_version(new, version)
+        except typed.TypeErrors as e:
+            raise typed.TypeErrors([f"failed to convert new object: {e}"]) from None
         if before is None or after is None:
             return None
         return self._filtered(typed.compare(before[0], after[0], after[1]))
@@ -217,7 +226,7 @@ class ManagedFields:
         configuration does not conform to the type.
         """
         if (config.get("apiVersion"), config.get("kind")) != (self._version, self._kind):
-            raise BadRequest(f"invalid object type: {config.get('apiVersion') or '/'}, Kind={config.get('kind') or ''}")
+            raise BadRequest(f"invalid object type: {group_version_kind(config)}")
         meta = config.get("metadata")
         if isinstance(meta, dict) and meta.get("managedFields") is not None:
             raise BadRequest("metadata.managedFields must be nil")
@@ -229,11 +238,13 @@ class ManagedFields:
         try:
             typed.validate(config, self._shape)
         except typed.TypeErrors as e:
-            raise _plain(f"failed to create typed patch object ({_describe(config)}): {e}") from None
+            raise _plain(f"failed to create typed patch object ({describe(config)}): {e}") from None
         try:
             merged, owned = self._apply_or_upgrade(live or EMPTY, config, owned, manager, now, force)
-        except (_Conflicts, BadItem) as e:
-            raise (e.status() if isinstance(e, _Conflicts) else _plain(f"failed to merge config: {e}")) from None
+        except _Conflicts as e:
+            raise e.status() from None
+        except (BadItem, typed.TypeErrors) as e:
+            raise _plain(f"failed to merge config: {e}" if isinstance(e, BadItem) else str(e)) from None
         if manager == "kubectl":
             _refresh_last_applied(merged, config)
         metadata = dict(merged.get("metadata") or EMPTY)
@@ -385,12 +396,19 @@ def _plain(message: str) -> StatusError:
     return StatusError(message, reason="", code=500)
 
 
-def _describe(obj: Obj) -> str:
+def describe(obj: Obj) -> str:
+    """An object as the errors of apply name it: `ns/name; apps/v1, Kind=Deployment`."""
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict):
         metadata = EMPTY
     namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
-    return f"{namespace}/{name}; {obj.get('apiVersion')}, Kind={obj.get('kind')}"
+    return f"{namespace}/{name}; {group_version_kind(obj)}"
+
+
+def group_version_kind(obj: Obj) -> str:
+    """schema.GroupVersionKind as Go prints it: `apps/v1, Kind=Deployment`, with an empty group `/v1, Kind=Pod`."""
+    version = obj.get("apiVersion") or ""
+    return f"{version if '/' in version else '/' + version}, Kind={obj.get('kind') or ''}"
 
 
 def _refresh_last_applied(merged: Obj, config: Obj) -> None:

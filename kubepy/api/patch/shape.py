@@ -102,6 +102,7 @@ class Shape:
 ANY = Shape(None)
 _LEAF = Shape(None, kind="scalar", leaf=True)
 _shapes: dict[int, tuple[Node, Shape]] = {}
+_ZERO = {"string": "", "integer": 0, "number": 0, "boolean": False}
 _SCALARS = {"string": "string", "integer": "numeric", "number": "numeric", "boolean": "boolean"}
 
 
@@ -153,4 +154,9 @@ def _default(item: Node | None, name: str) -> Any:
     field = item.fields.get(name) if item is not None else None
     if item is None or field is None:
         return None
-    return field.default if field.default is not MISSING else DEFAULTS.get(item.ref or "", {}).get(name)
+    if field.default is not MISSING:
+        return field.default
+    default = DEFAULTS.get(item.ref or "", {}).get(name)
+    if default is None and item.ref and not (field.pointer or field.omit_empty):
+        return _ZERO.get(field.type)  # The published types of fields that Go always writes have their zero value as default.
+    return default

@@ -47,17 +47,14 @@ def all_paths(value: Any, shape: Shape) -> FieldSet:
         out = {SELF: LEAF}
         item_shape = shape.item
         for item in value:
-            try:
-                element = shape.element(item)
-            except BadItem:
-                continue
+            element = shape.element(item)
             out[element] = LEAF if element in out else all_paths(item, item_shape)
         return out
     return LEAF
 
 
 def compare(old: dict[str, Any], new: dict[str, Any], shape: Shape) -> Comparison:
-    """The difference between two objects of one type."""
+    """The difference between two objects of one type. Raises BadItem where list items have no place in their list's type."""
     out = Comparison({}, {}, {})
     _compare_maps(old, new, shape, out)
     return out
@@ -107,10 +104,7 @@ def _compare(old: Any, new: Any, shape: Shape, element: str, out: Comparison) ->
 def _by_element(values: list[Any], shape: Shape) -> dict[str, list[Any]]:
     out: dict[str, list[Any]] = {}
     for item in values:
-        try:
-            out.setdefault(shape.element(item), []).append(item)
-        except BadItem:
-            continue
+        out.setdefault(shape.element(item), []).append(item)
     return out
 
 
@@ -218,8 +212,10 @@ def merge(old: Any, new: Any, shape: Shape) -> Any:
     """`old` with everything that `new` says; nothing is removed, `new` wins, keyed items are merged in the order of `new`."""
     if new is _NOTHING:
         return old
-    if old is _NOTHING or shape.leaf or new is None:
+    if old is _NOTHING or shape.leaf or (shape.kind == "any" and new is None):
         return new
+    if new is None and old and isinstance(old, list if shape.kind == "list" else dict):
+        return old  # To say nothing of a container's members takes none away.
     if type(new) is dict and (type(old) is dict or old is None) and shape.kind != "list":
         if not new and not old:
             return new

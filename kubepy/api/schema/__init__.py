@@ -1,6 +1,6 @@
 """Types of API objects: nodes from the published definitions or CRDs, and the decoders compiled from them. Pure."""
 
-from kubepy.api.schema.decode import Decoded, Decoder, decoder_for
+from kubepy.api.schema.decode import Decoded, Decoder, decoder_for, with_empties
 from kubepy.api.schema.definitions import node_for, node_for_definition
 from kubepy.api.schema.node import MISSING, Node
 from kubepy.api.schema.scalars import DecodeError, TypeMismatch
@@ -19,4 +19,5 @@ __all__ = [
     "node_for_definition",
     "strict_errors",
     "unknown_fields",
+    "with_empties",
 ]

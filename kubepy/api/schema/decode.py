@@ -41,6 +41,29 @@ class Decoded:
 
     obj: Obj
     unknown: list[str]
+    emptied: bool = False
+    """Whether an empty list or map became null, as it does in the store; `with_empties` tells where."""
+
+
+_EMPTIED = "\0"
+"""What a collector of unknown keys is told when an empty list or map becomes null."""
+
+
+def with_empties(sent: Any, decoded: Any) -> Any:
+    """A decoded value with the empty lists and maps that were sent in place of the nulls they became; both stay as they are."""
+    if type(decoded) is dict and type(sent) is dict:
+        out = decoded
+        for key, value in decoded.items():
+            given = sent.get(key)
+            new = given if value is None and given in ([], {}) else with_empties(given, value) if given else value
+            if new is not value:
+                out = dict(out) if out is decoded else out
+                out[key] = new
+        return out
+    if type(decoded) is list and type(sent) is list and len(decoded) == len(sent):
+        items = [with_empties(a, b) for a, b in zip(sent, decoded, strict=True)]
+        return items if any(a is not b for a, b in zip(items, decoded, strict=True)) else decoded
+    return decoded
 
 
 class Decoder:
@@ -68,7 +91,10 @@ class Decoder:
         if "kind" in out:
             head = {k: out[k] for k in _HEAD if k in out}
             out = head | out
-        return Decoded(out, unknown_fields(self.node, obj) if seen else [])
+        if not seen:
+            return Decoded(out, [])
+        emptied = _EMPTIED in seen
+        return Decoded(out, unknown_fields(self.node, obj) if len(seen) > seen.count(_EMPTIED) else [], emptied)
 
 
 def decoder_for(node: Node) -> Decoder:
@@ -233,6 +259,8 @@ def _list(node: Node) -> Convert:
                 return OMIT
             raise TypeMismatch(describe(value), go_type)
         if not value:
+            if empty is None:
+                seen.append(_EMPTIED)
             return empty
         out = []
         for x in value:
@@ -244,12 +272,14 @@ def _list(node: Node) -> Convert:
 
 
 def _string_list(go_type: str, item_type: str, empty: Any) -> Convert:
-    def convert(value: Any, _seen: list[str]) -> Any:
+    def convert(value: Any, seen: list[str]) -> Any:
         if type(value) is not list:
             if value is None:
                 return OMIT
             raise TypeMismatch(describe(value), go_type)
         if not value:
+            if empty is None:
+                seen.append(_EMPTIED)
             return empty
         for x in value:
             if type(x) is not str:
@@ -283,6 +313,8 @@ def _map(node: Node) -> Convert:
                 return OMIT
             raise TypeMismatch(describe(value), go_type)
         if not value:
+            if empty is None:
+                seen.append(_EMPTIED)
             return empty
         if plain:
             for x in value.values():

@@ -48,6 +48,10 @@ def test_create() -> None:
     ]
     owner = {"apiVersion": "v1", "kind": "Event", "name": "e", "uid": "u"}
     assert "is disallowed from being an owner" in errors_of({"name": "a", "namespace": "b", "ownerReferences": [owner]})[0]
+    assert errors_of({"name": "a", "namespace": "b", "ownerReferences": [{"apiVersion": "a/b/c", "kind": "K", "name": "n"}]}) == [
+        'metadata.ownerReferences.apiVersion: Invalid value: "a/b/c": version must not be empty',
+        'metadata.ownerReferences.uid: Invalid value: "": must not be empty',
+    ]
 
 
 def test_update() -> None:

@@ -35,11 +35,3 @@ def test_syntax(data: bytes, text: str) -> None:
 def test_duplicates_are_named_by_path() -> None:
     data = b'{"metadata":{"name":"a","name":"b"},"spec":{"c":[{"x":1},{"y":1,"y":2,"y":3}]},"spec2":{}}'
     assert gojson.duplicates(data) == ["metadata.name", "spec.c[1].y"]
-
-
-def test_yaml_is_json_with_comments() -> None:
-    value, doubled = gojson.load_yaml(b"a: 2020-01-01\nb: yes\nc: {1: x}\nd: 1:30\n# remark\na: again\n")
-    assert value == {"a": "again", "b": True, "c": {"1": "x"}, "d": "1:30"}
-    assert doubled == ['line 6: key "a" already set in map']
-    with pytest.raises(gojson.YamlProblem, match="error converting YAML to JSON: yaml: line"):
-        gojson.load_yaml(b"a: [")

@@ -8,7 +8,8 @@ import pytest
 from kubepy.api.errors import BadRequest, Conflict, StatusError
 from kubepy.api.patch.managed import LAST_APPLIED, ManagedFields, ignore_times
 from kubepy.api.patch.scale import to_parent, to_scale
-from tests.support.nodes import CONFIG_MAP, POD, STRINGS, node, obj
+from kubepy.api.schema import Node, node_for
+from tests.support.nodes import CONFIG_MAP, INTEGER, METADATA, POD, STRING, STRINGS, node, obj
 
 T = [f"2024-01-01T00:00:{i:02}Z" for i in range(60)]
 CM = ManagedFields(CONFIG_MAP, "v1", "ConfigMap")
@@ -186,11 +187,11 @@ def test_an_item_key_may_come_from_a_default() -> None:
 
 
 def test_wrong_configurations() -> None:
-    with pytest.raises(BadRequest, match="invalid object type: v2, Kind=ConfigMap"):
+    with pytest.raises(BadRequest, match="invalid object type: /v2, Kind=ConfigMap"):
         CM.on_apply(None, {**cm(), "apiVersion": "v2"}, "m", T[0])
     with pytest.raises(BadRequest, match=r"metadata\.managedFields must be nil"):
         CM.on_apply(None, {**cm(), "metadata": {"name": "cm", "managedFields": []}}, "m", T[0])
-    with pytest.raises(StatusError, match=r"failed to create typed patch object \(/cm; v1, Kind=ConfigMap\): \.date: field not declared"):
+    with pytest.raises(StatusError, match=r"failed to create typed patch object \(/cm; /v1, Kind=ConfigMap\): \.date: field not declared"):
         CM.on_apply(None, {**cm(), "date": {}}, "m", T[0])
     with pytest.raises(StatusError, match=r'\.spec\.containers: duplicate entries for key \[name="c"\]') as e:
         PODS.on_apply(None, pod({"name": "c"}, {"name": "c"}), "m", T[0])
@@ -314,3 +315,34 @@ def test_what_a_creator_owns_is_the_same_whether_remembered_or_not(monkeypatch: 
     assert rules._of_part.cache_info().hits == 1
     monkeypatch.setattr("kubepy.api.patch.managed._PART_BYTES", 0)
     assert [rules.on_update(None, deepcopy(o), "m", T[0]) for o in made] == remembering
+
+
+def test_a_null_container_takes_nothing_away() -> None:
+    s = Server()
+    s.update(cm(a="1", b="2"), "creator")
+    s.apply({**cm(), "data": None}, "other")
+    assert s.live is not None
+    assert s.live["data"] == {"a": "1", "b": "2"}
+    assert s.owners()["other/Apply"] == {"f:data": {}}
+
+
+def test_an_item_key_that_go_always_writes_is_empty_by_default() -> None:
+    s = Server(ManagedFields(node_for("v1", "Pod"), "v1", "Pod"))
+    s.apply(pod({"image": "i"}), "alpha")
+    assert list(s.owners()["alpha/Apply"]["f:spec"]["f:containers"]) == ['k:{"name":""}']
+
+
+def test_ownership_is_given_up_where_another_version_does_not_know_a_field() -> None:
+    def convert(value: dict[str, Any], api_version: str) -> tuple[dict[str, Any], Node]:
+        return {**value, "apiVersion": api_version}, CONFIG_MAP
+
+    s = Server(ManagedFields(CONFIG_MAP, "v1", "ConfigMap"))
+    s.update(cm(a="1"), "creator")
+    assert s.live is not None
+    new = {**s.live, "apiVersion": "v2", "new": 1}
+    rules = ManagedFields(
+        obj(apiVersion=STRING, kind=STRING, metadata=METADATA, new=INTEGER), "v2", "ConfigMap", custom=True, convert=convert
+    )
+    assert rules.on_update(s.live, new, "m", T[9]) == []
+    with pytest.raises(StatusError, match=r"\.new: field not declared in schema"):
+        rules.on_apply(new, {"apiVersion": "v2", "kind": "ConfigMap", "new": 2}, "m", T[9])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kubepy.api.kinds import RESOURCES
-from kubepy.api.schema import DecodeError, decoder_for, node_for
+from kubepy.api.schema import DecodeError, decoder_for, node_for, with_empties
 from kubepy.api.schema.defaults import DEFAULTS
 from kubepy.api.schema.definitions import node_for_definition
 
@@ -213,3 +213,13 @@ def test_members_that_a_change_left_alone_are_copied() -> None:
 
 def test_null_quantities_are_none_where_go_holds_pointers() -> None:
     assert "capacity" not in decode("storage.k8s.io/v1", "CSIStorageCapacity", {"capacity": None})
+
+
+def test_lists_that_become_null_can_be_told() -> None:
+    sent = {"kind": "Role", "apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "r"}, "rules": []}
+    decoded = decoder_for(node_for("rbac.authorization.k8s.io/v1", "Role")).decode(sent)
+    assert decoded.obj["rules"] is None
+    assert decoded.emptied
+    assert decoded.unknown == []
+    assert with_empties(sent, decoded.obj)["rules"] == []
+    assert not decoder_for(node_for("v1", "ConfigMap")).decode({"data": {}}).emptied
