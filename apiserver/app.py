@@ -20,6 +20,7 @@ from apiserver.registry.builtin import built_in
 from apiserver.registry.catalog import Catalog
 from apiserver.registry.lister import CacheLister
 from apiserver.registry.store import Registry
+from apiserver.rest import health
 from apiserver.rest.api import Api
 from apiserver.rest.componentstatuses import ComponentStatuses
 from apiserver.rest.discovery import Discovery
@@ -269,34 +270,13 @@ class Server:
                 return f"{type(e).__name__}: {e}"
             return ""
 
-        async def always() -> str:
-            return ""
-
         async def is_ready() -> str:
             return "" if self.ready else "not ready"
 
         async def is_stopping() -> str:
             return "process is shutting down" if self.terminating or self.stop.is_set() else ""
 
-        checks = {
-            "ping": always,
-            "log": always,
-            "etcd": storage_answers,
-            "etcd-readiness": storage_answers,
-            "informer-sync": is_ready,
-            "poststarthook/start-apiserver-admission-initializer": always,
-            "poststarthook/generic-apiserver-start-informers": is_ready,
-            "poststarthook/priority-and-fairness-config-consumer": always,
-            "poststarthook/start-apiextensions-controllers": is_ready,
-            "poststarthook/crd-informer-synced": is_ready,
-            "poststarthook/bootstrap-controller": is_ready,
-            "poststarthook/rbac/bootstrap-roles": is_ready,
-            "poststarthook/scheduling/bootstrap-system-priority-classes": is_ready,
-            "poststarthook/apiservice-discovery-controller": always,
-            "autoregister-completion": always,
-            "shutdown": is_stopping,
-        }
-        live = frozenset(n for n in checks if n not in ("etcd-readiness", "informer-sync", "shutdown"))
+        checks, live = health.checks(storage_answers, is_ready, is_stopping)
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             # A probe alone is no reason to load FastAPI: 12 MB, a third of a second.

@@ -17,6 +17,7 @@ from apiserver.extensions.definitions import (
     GROUP,
     PLURAL,
     approval_state,
+    ca_bundle,
     condition,
     is_protected,
     is_true,
@@ -27,6 +28,7 @@ from apiserver.extensions.resources import Custom, build
 from apiserver.registry import deletion, objectmeta
 from apiserver.registry.catalog import Catalog, Served
 from apiserver.registry.store import Registry
+from apiserver.registry.webhookclient import bundle_problem
 from apiserver.storage.cacher import EventType
 from kubepy.api import errors
 from kubepy.api.patch.managed import ManagedFields
@@ -238,7 +240,9 @@ class CustomResources:
         holds = reason == "NoConflicts"
         set_condition(status, "NamesAccepted", "True" if holds else "False", reason, message)
         if not is_true(crd, "Established"):
-            if holds:
+            if holds and bundle_problem(ca_bundle(crd)):
+                set_condition(status, "Established", "False", "InvalidCABundle", "The conversion webhook CABundle is invalid")
+            elif holds:
                 set_condition(status, "Established", "True", "InitialNamesAccepted", "the initial names have been accepted")
             else:
                 set_condition(status, "Established", "False", "NotAccepted", "not all names are accepted")

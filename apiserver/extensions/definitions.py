@@ -18,6 +18,7 @@ from apiserver.extensions.keywords import TYPES, Checker, Options, non_atomic_se
 from apiserver.extensions.paths import forbidden, invalid, required
 from apiserver.registry import objectmeta
 from apiserver.registry.strategy import Strategy
+from apiserver.registry.webhookclient import bundle_problem, check_service, check_url
 from kubepy.api import names
 from kubepy.api.errors import Cause, FieldError, duplicate, go_value, not_supported, too_many
 
@@ -67,9 +68,9 @@ def set_condition(status: Obj, kind: str, value: str, reason: str, message: str)
     found["reason"], found["message"] = reason, message
 
 
-def storage_version(crd: Obj) -> str:
-    """The name of the version objects are stored in."""
-    return next((v["name"] for v in spec_of(crd).get("versions") or () if v.get("storage")), "")
+def storage_version(crd: Obj) -> str | None:
+    """The name of the version objects are stored in, None when there is none."""
+    return next((v.get("name") or "" for v in spec_of(crd).get("versions") or () if v.get("storage")), None)
 
 
 def _default(crd: Obj) -> None:
@@ -92,7 +93,7 @@ def _store_version(crd: Obj, *, only_first: bool = False) -> None:
     version = storage_version(crd)
     status = crd.setdefault("status", {})
     stored = status.get("storedVersions") or []
-    if version and version not in stored and not (only_first and stored):
+    if version is not None and version not in stored and not (only_first and stored):
         status["storedVersions"] = [*stored, version]
 
 
@@ -181,6 +182,8 @@ class _Forgiven:
         self.atomic_sets = True
         self.map_keys = True
         self.review_versions = True
+        self.ca_bundle = False
+        """Whether the conversion webhook's CA bundle must be valid; a definition that is not established yet waits for that."""
         self.unchanged: frozenset[str] = frozenset()
         self.selectable: frozenset[str] = frozenset()
 
@@ -200,6 +203,7 @@ class _Forgiven:
         out.map_keys = not any(wrong_map_keys(s, "") for s in every)
         reviewed = ((spec_of(old).get("conversion") or {}).get("webhook") or {}).get("conversionReviewVersions") or []
         out.review_versions = not reviewed or any(v in _REVIEW_VERSIONS for v in reviewed)
+        out.ca_bundle = is_true(old, "Established") and not bundle_problem(ca_bundle(old))
         now = spec_of(new).get("versions") or ()
         out.unchanged = frozenset(v["name"] for v in now if v["name"] in versions and _schema_of(v) == _schema_of(versions[v["name"]]))
         out.selectable = frozenset(
@@ -208,6 +212,12 @@ class _Forgiven:
             and v.get("selectableFields") == versions[v["name"]].get("selectableFields")
         )  # fmt: skip
         return out
+
+
+def ca_bundle(crd: Obj) -> str:
+    """The CA bundle of the conversion webhook in base64, empty where there is none."""
+    client = ((spec_of(crd).get("conversion") or {}).get("webhook") or {}).get("clientConfig") or {}
+    return client.get("caBundle") or ""
 
 
 def _schema_of(version: Schema) -> Schema | None:
@@ -267,7 +277,7 @@ def _spec(spec: Schema, forgiven: _Forgiven) -> list[FieldError]:
         if found := names.dns1035_label(name):
             out.append(invalid(f"spec.versions[{i}].name", name, ",".join(found)))
         out += _version(v, f"spec.versions[{i}]", hub, forgiven)
-    shown = [internal(v, "version") for v in hub.versions]
+    shown = [internal(v, "version") for v in hub.versions] or None
     if len(seen) != len(hub.versions):
         out.append(invalid("spec.versions", shown, "must contain unique version names"))
     if sum(bool(v.get("storage")) for v in hub.versions) != 1:
@@ -501,9 +511,11 @@ def _conversion(conversion: Schema | None, preserve: bool, forgiven: _Forgiven) 
         elif bool(client.get("url")) == (client.get("service") is not None):
             out.append(required(at, "exactly one of url or service is required"))
         elif client.get("url"):
-            out += webhook_url(f"{at}.url", client["url"])
+            out += check_url(f"{at}.url", client["url"])
         else:
-            out += webhook_service(f"{at}.service", client["service"])
+            out += check_service(f"{at}.service", client["service"])
+        if forgiven.ca_bundle and client is not None and (problem := bundle_problem(client.get("caBundle") or "")):
+            out.append(invalid(f"{at}.caBundle", client["caBundle"], problem))
         out += _review_versions(reviewed, forgiven)
         return out
     detail = "should not be set when strategy is not set to Webhook"
@@ -529,61 +541,18 @@ def _review_versions(versions: Sequence[str], forgiven: _Forgiven) -> list[Field
     return out
 
 
-def webhook_url(path: str, url: str) -> list[FieldError]:
-    """ValidateWebhookURL (apiserver pkg/util/webhook/validation.go)."""
-    form = "; desired format: https://host[/path]"
-    try:
-        parts = urlsplit(url)
-    except ValueError as e:
-        return [required(path, f"url must be a valid URL: {e}{form}")]
-    out: list[FieldError] = []
-    if parts.scheme != "https":
-        out.append(invalid(path, parts.scheme, f"'https' is the only allowed URL scheme{form}"))
-    if not parts.netloc:
-        out.append(invalid(path, parts.netloc, f"host must be specified{form}"))
-    if parts.username is not None:
-        out.append(invalid(path, parts.netloc.rpartition("@")[0], "user information is not permitted in the URL"))
-    if parts.fragment:
-        out.append(invalid(path, parts.fragment, "fragments are not permitted in the URL"))
-    if parts.query:
-        out.append(invalid(path, parts.query, "query parameters are not permitted in the URL"))
-    return out
-
-
-def webhook_service(path: str, service: Schema) -> list[FieldError]:
-    """ValidateWebhookService (apiserver pkg/util/webhook/validation.go)."""
-    out = [required(f"{path}.{n}", f"service {n} is required") for n in ("name", "namespace") if not service.get(n)]
-    port = service.get("port", 443)
-    if found := names.port_number(port):
-        out.append(invalid(f"{path}.port", port, f"port is not valid: {','.join(found)}"))
-    text = service.get("path")
-    if text is None:
-        return out
-    if text == "/" or not text:
-        return out
-    if text == "//":
-        return [*out, invalid(f"{path}.path", text, "segment[0] may not be empty")]
-    if not text.startswith("/"):
-        out.append(invalid(f"{path}.path", text, "must start with a '/'"))
-    segments = (text.removeprefix("/")).removesuffix("/").split("/")
-    for i, step in enumerate(segments):
-        if not step:
-            out.append(invalid(f"{path}.path", text, f"segment[{i}] may not be empty"))
-        else:
-            out += [invalid(f"{path}.path", text, f"segment[{i}]: {reason}") for reason in names.dns1123_subdomain(step)]
-    return out
-
-
 def _stored(crd: Obj) -> list[FieldError]:
     stored = (crd.get("status") or {}).get("storedVersions") or []
     path = "status.storedVersions"
     if not stored:
         return [invalid(path, stored or None, "must have at least one stored version")]
     out: list[FieldError] = []
-    versions = spec_of(crd).get("versions") or ()
-    missing = [v.get("name") for v in versions if v.get("storage") and v.get("name") not in stored]
-    out += [invalid(path, stored, f"must have the storage version {name}") for name in missing]
-    known = {v.get("name") for v in versions}
+    known: set[str] = set()
+    for version in spec_of(crd).get("versions") or ():
+        name = version.get("name") or ""
+        if version.get("storage") and (name not in stored or name in known):
+            out.append(invalid(path, stored, f"must have the storage version {name}"))
+        known.add(name)
     for i, v in enumerate(stored):
         if v not in known:
             detail = (
@@ -646,16 +615,6 @@ def _unknown_formats(crd: Obj) -> list[str]:
     return [f'unrecognized format "{s["format"]}"' for s in found]
 
 
-def _set_warnings(crd: Obj) -> list[str]:
-    kinds = {
-        s["items"].get("type")
-        for s in _shown_schemas(crd)
-        if s.get("x-kubernetes-list-type") == "set" and isinstance(s.get("items"), Mapping)
-    }
-    text = 'x-kubernetes-list-type: set for items of type "{}" is not supported by server-side apply or CEL validation rules'
-    return [text.format(k) for k in ("array", "object") if k in kinds]
-
-
 def _shown_schemas(crd: Obj) -> Iterator[Schema]:
     hub = Hub.of(spec_of(crd))
     for holder in (hub.schema, *(v.get("schema") for v in hub.versions)):
@@ -663,8 +622,8 @@ def _shown_schemas(crd: Obj) -> Iterator[Schema]:
 
 
 def _warnings(new: Obj, old: Obj | None) -> list[str]:
-    known = {*_unknown_formats(old), *_set_warnings(old)} if old is not None else set()
-    return [w for w in (*_unknown_formats(new), *_set_warnings(new)) if w not in known]
+    known = set(_unknown_formats(old)) if old is not None else set()
+    return [w for w in _unknown_formats(new) if w not in known]
 
 
 STRATEGY = Strategy(

@@ -255,7 +255,7 @@ def _served(crd: Obj, raw: Schema, versions: Mapping[str, Version], converter: C
     accepted = (crd.get("status") or {}).get("acceptedNames") or {}
     version = versions[name]
     subs = raw.get("subresources") or {}
-    kind, stored = accepted["kind"], storage_version(crd)
+    kind, stored = accepted["kind"], storage_version(crd) or ""
     subresources = []
     if subs.get("status") is not None:
         subresources.append(Subresource("status", kind, _SUB_VERBS))

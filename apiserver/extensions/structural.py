@@ -47,14 +47,9 @@ def convertible(schema: Schema | None) -> None:
     """Raise NotStructural where upstream cannot even make the structural form."""
     if not isinstance(schema, Mapping):
         return
-    for word, text in (
-        ("$ref", "OpenAPIV3Schema '$ref' is not supported"), ("definitions", "OpenAPIV3Schema 'definitions' is not supported"),
-        ("dependencies", "OpenAPIV3Schema 'dependencies' is not supported"), ("id", "OpenAPIV3Schema 'id' is not supported"),
-        ("additionalItems", "OpenAPIV3Schema 'additionalItems' is not supported"),
-        ("patternProperties", "OpenAPIV3Schema 'patternProperties' is not supported"),
-    ):  # fmt: skip
+    for word in ("id", "$schema", "$ref", "patternProperties", "dependencies", "additionalItems", "definitions"):
         if schema.get(word):
-            raise NotStructural(text)
+            raise NotStructural(f"OpenAPIV3Schema '{'schema' if word == '$schema' else word}' is not supported")
     items = schema.get("items")
     if isinstance(items, list):
         raise NotStructural(

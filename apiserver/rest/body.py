@@ -110,6 +110,11 @@ def _shown(body: bytes) -> str:
 _GO_KIND = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
 
 
+def not_an_object(value: Any) -> str:
+    """What Go's decoder says of a value where it looks for an object's kind and apiVersion."""
+    return _NOT_AN_OBJECT.format(_GO_KIND.get(type(value), "null"))
+
+
 def object_of(body: bytes, media: str, served: Served, kind: str, *, strict: bool) -> tuple[Obj, list[str]]:
     """The body as an object, with kind and apiVersion filled in where missing; raises BadRequest. `kind` is what is expected."""
     try:
@@ -117,8 +122,7 @@ def object_of(body: bytes, media: str, served: Served, kind: str, *, strict: boo
         if value is None and not served.resource.custom:
             value = {}
         if not isinstance(value, dict):
-            text = _NOT_AN_OBJECT.format(_GO_KIND.get(type(value), "null"))
-            raise Unreadable(f"couldn't get version/kind; json parse error: {text}")
+            raise Unreadable(f"couldn't get version/kind; json parse error: {not_an_object(value)}")
         for name in ("apiVersion", "kind"):
             given = value.get(name)
             if given is not None and not isinstance(given, str):

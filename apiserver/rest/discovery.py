@@ -69,7 +69,9 @@ class Discovery:
             if group not in groups and any(g == group for g, _ in self.remote()[1]) and not version:
                 await req.json(200, orjson.dumps(documents.group_document(group, self._remote_versions(group))))
                 return True
-            if group not in groups or (parts[0] == "api" and version not in groups[group]):
+            if parts[0] == "api" and version not in groups[""]:
+                raise errors.NotFound("the server could not find the requested resource", details={})
+            if group not in groups:
                 req.send(404, _NOT_FOUND, "text/plain; charset=utf-8")
                 return True
             if version and version not in groups[group]:
@@ -77,7 +79,8 @@ class Discovery:
                     req.send(404, _NOT_FOUND, "text/plain; charset=utf-8")
                     return True
                 raise errors.NotFound("the server could not find the requested resource", details={})
-        if req.method != "GET":
+        lists = parts[0] == "apis" and len(parts) < 3  # served by plain handlers, which answer every method
+        if req.method != "GET" and not lists:
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         aggregated = len(parts) == 1 and _wants_aggregated(req.headers.get(b"accept", b""))
         if not aggregated:

@@ -15,9 +15,11 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from apiserver.rest.health import NOT_FOR_READINESS, Check
+
 GIT_VERSION = "v1.36.2"
-Check = Callable[[], Awaitable[str]]
-"""Returns an empty string when all is well, else what is wrong."""
+_JWKS = "application/jwk-set+json"
+_ONLY_GET = frozenset(("/version", "/version/", "/.well-known/openid-configuration", "/openid/v1/jwks"))
 
 VERSION = {
     "major": "1",
@@ -53,12 +55,12 @@ def build(
     paths: Callable[[], list[str]],
     openid: tuple[Mapping[str, Any], Mapping[str, Any]] | None,
     openapi: Callable[[str, Mapping[str, str], str], tuple[int, str, bytes, Mapping[str, str]]] | None,
-) -> FastAPI:
-    """`checks` are the readiness checks by name, in order; those in `live` also count for livez and healthz.
+) -> Callable[[Any, Any, Any], Awaitable[None]]:
+    """An ASGI app. `checks` are the readiness checks by name, in order; those in `live` also count for livez and healthz.
 
     `openid` is (discovery document, key set). `openapi(path, headers, query)` answers (status, type, body, headers).
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     started = time.monotonic()
 
     async def health(request: Request, kind: str, names: list[str]) -> Response:
@@ -87,7 +89,7 @@ def build(
         return PlainTextResponse("ok", 200, headers)
 
     def names_of(kind: str) -> list[str]:
-        return list(checks) if kind == "readyz" else [n for n in checks if n in live]
+        return [n for n in checks if (n != NOT_FOR_READINESS if kind == "readyz" else n in live)]
 
     def add_health(kind: str) -> None:
         @app.get(f"/{kind}")
@@ -118,9 +120,9 @@ def build(
 
     @app.get("/")
     async def root() -> Response:
-        own = ["/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/openid/v1/jwks", "/readyz", "/version"]
+        own = ["/.well-known/openid-configuration", "/apis/", "/healthz", "/livez", "/metrics", "/openid/v1/jwks", "/readyz", "/version"]
         own += [f"/{kind}/{n}" for kind in ("healthz", "livez", "readyz") for n in names_of(kind)]
-        own += ["/openapi/v2", "/openapi/v3"] if openapi else []
+        own += ["/openapi/v2", "/openapi/v3", "/openapi/v3/"] if openapi else []
         return Pretty({"paths": sorted({*own, *paths()})})
 
     if openid is not None:
@@ -131,8 +133,12 @@ def build(
             return Response(orjson.dumps(document), media_type="application/json", headers={"Cache-Control": "public, max-age=3600"})
 
         @app.get("/openid/v1/jwks")
-        async def jwks() -> Response:
-            return Response(orjson.dumps(keys), media_type="application/jwk-set+json", headers={"Cache-Control": "public, max-age=3600"})
+        async def jwks(request: Request) -> Response:
+            accepted = [part.split(";")[0].strip() for part in request.headers.get("accept", "*/*").split(",")]
+            if not {"*/*", "application/*", _JWKS} & set(accepted):
+                message = f"406: Not Acceptable\n\nAvailable representations: {_JWKS}"
+                return Response(orjson.dumps(_status(406, message, "")), 406, media_type="application/json")
+            return Response(orjson.dumps(keys), media_type=_JWKS, headers={"Cache-Control": "public, max-age=3600"})
 
     if openapi is not None:
         serve_openapi = openapi
@@ -150,11 +156,18 @@ def build(
 
     @app.exception_handler(405)
     async def wrong_method(_request: Request, _error: Exception) -> Response:
-        status = {
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": "the server does not allow this method on the requested resource", "reason": "MethodNotAllowed",
-            "details": {}, "code": 405,
-        }  # fmt: skip
-        return Response(orjson.dumps(status), 405, media_type="application/json")
+        status = _status(405, "the server does not allow this method on the requested resource", "MethodNotAllowed")
+        return Response(orjson.dumps({**status, "details": {}}), 405, media_type="application/json")
 
-    return app
+    async def any_method(scope: Any, receive: Any, send: Any) -> None:
+        # Plain handlers answer every method alike; only these look at it.
+        if scope["type"] == "http" and scope["path"] not in _ONLY_GET:
+            scope = {**scope, "method": "GET"}
+        await app(scope, receive, send)
+
+    return any_method
+
+
+def _status(code: int, message: str, reason: str) -> dict[str, Any]:
+    out = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message}
+    return {**out, **({"reason": reason} if reason else {}), "code": code}

@@ -6,13 +6,13 @@ Upstream: pkg/apis/admissionregistration/validation, apiserver pkg/util/webhook/
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from apiserver.context import Obj
 from apiserver.registry.strategies import admissionrules as rules
 from apiserver.registry.strategies.checks import Errors, label_selector, named
 from apiserver.registry.strategies.common import both
 from apiserver.registry.strategy import Strategy
+from apiserver.registry.webhookclient import check_service, check_url
 from kubepy.api import names
 from kubepy.api.errors import duplicate, invalid, not_supported, required
 
@@ -22,58 +22,14 @@ _REVIEWS = ("v1", "v1beta1")
 _MAX_TIMEOUT = 30
 
 
-def _url(out: Errors, text: str, path: str) -> None:
-    form = "; desired format: https://host[/path]"
-    try:
-        url = urlsplit(text)
-    except ValueError as e:
-        out.append(required(path, f"url must be a valid URL: {e}{form}"))
-        return
-    if url.scheme != "https":
-        out.append(invalid(path, url.scheme, f"'https' is the only allowed URL scheme{form}"))
-    if not url.netloc:
-        out.append(invalid(path, url.netloc, f"host must be specified{form}"))
-    if "@" in url.netloc:
-        out.append(invalid(path, url.netloc.rpartition("@")[0], "user information is not permitted in the URL"))
-    if url.fragment:
-        out.append(invalid(path, url.fragment, "fragments are not permitted in the URL"))
-    if url.query:
-        out.append(invalid(path, url.query, "query parameters are not permitted in the URL"))
-
-
-def _service(out: Errors, service: Obj, path: str) -> None:
-    if not service.get("name"):
-        out.append(required(f"{path}.name"))
-    if not service.get("namespace"):
-        out.append(required(f"{path}.namespace"))
-    port = service.get("port", 443)
-    if not 1 <= port <= 65535:
-        out.append(invalid(f"{path}.port", port, "port is not valid: must be between 1 and 65535, inclusive"))
-    where = service.get("path")
-    if not where or where == "/":
-        return
-    at = f"{path}.path"
-    if where == "//":
-        out.append(invalid(at, where, "segment[0] may not be empty"))
-        return
-    if not where.startswith("/"):
-        out.append(invalid(at, where, "must start with a '/'"))
-    # The first character is taken for the slash, whatever it is.
-    for i, part in enumerate(where[1:].removesuffix("/").split("/")):
-        if not part:
-            out.append(invalid(at, where, f"segment[{i}] may not be empty"))
-            continue
-        out.extend(invalid(at, where, f"segment[{i}]: {m}") for m in names.dns1123_subdomain(part))
-
-
 def _client(out: Errors, client: Obj, path: str) -> None:
     url, service = client.get("url"), client.get("service")
     if (url is None) == (service is None):
         out.append(required(path, "exactly one of url or service is required"))
     elif url is not None:
-        _url(out, url, f"{path}.url")
+        out.extend(check_url(f"{path}.url", url))
     else:
-        _service(out, service or {}, f"{path}.service")
+        out.extend(check_service(f"{path}.service", service or {}))
 
 
 def _webhook(out: Errors, hook: Obj, path: str, mutating: bool) -> None:

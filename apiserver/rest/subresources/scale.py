@@ -147,6 +147,7 @@ async def put_scale(api: Api, req: Request, served: Served) -> None:
         obj["kind"] = _KIND
     body.check_kind(obj, _KIND, _VERSION, api.catalog)
     scale = _decode(req, obj, complaints)
+    mutation.check_name(scale, req.info.name, req.info.namespace if served.resource.namespaced else "")
     await _write(api, req, served, options, lambda _old: scale, uid=(scale.get("metadata") or {}).get("uid") or "")
 
 

@@ -38,7 +38,7 @@ async def options_of(api: Api, req: Request) -> Obj:
     if value is None:
         value = {}
     if not isinstance(value, dict):
-        raise errors.BadRequest("couldn't get version/kind; json parse error: json: cannot unmarshal into Go value")
+        raise errors.BadRequest(f"couldn't get version/kind; json parse error: {body.not_an_object(value)}")
     kind, version = value.get("kind") or "DeleteOptions", value.get("apiVersion") or "meta.k8s.io/v1"
     if kind != "DeleteOptions":
         raise errors.BadRequest(f'no kind "{kind}" is registered for version "{version}" in scheme "{_SCHEME}"')

@@ -18,11 +18,11 @@ async def until(registry: Registry, version: str) -> None:
 
 
 def parse_version(version: str) -> int:
-    """A resourceVersion as a number; raises Invalid as upstream's versioner does."""
+    """A resourceVersion as a number; raises a plain error (500), as reads and watches of single versions answer upstream."""
     if version.isascii() and version.isdigit() and int(version) < 1 << 64:
         return int(version)
     error = errors.invalid("resourceVersion", version, f"strconv.ParseUint: parsing {errors.go_value(version)}: invalid syntax")
-    raise errors.Invalid.of("", "", "", [error])
+    raise errors.StatusError(str(error), reason="")
 
 
 async def get(registry: Registry, req: Request, served: Served) -> None:

@@ -57,6 +57,11 @@ async def list_(registry: Registry, req: Request, served: Served) -> None:
     """Answer with the List."""
     options = params.list_options(req.query) if req.query_string else params.ListOptions()
     params.check_list(options)
+    try:
+        if options.version:
+            parse_version(options.version)
+    except errors.StatusError as e:
+        raise errors.BadRequest(f"invalid resource version: {e.message}") from None
     if req.accept.transform:
         output.check_transform(req, served, is_list=True)
     namespace = req.info.namespace or None
@@ -147,6 +152,7 @@ async def read(registry: Registry, served: Served, namespace: str | None, option
     if options.token:
         if options.version not in ("", "0"):
             raise errors.BadRequest("specifying resource version is not allowed when using continue")
+        limit = 0 if options.version == "0" else limit
         revision, start = continuation.decode(options.token)
         after = _absolute(served, namespace, start)
         await cacher.fresh()
@@ -205,13 +211,15 @@ def _cached(registry: Registry, served: Served, namespace: str | None, after: st
     if not limit:
         return Page([e for e in candidates if matches(e) and (not after or e.key > after)], revision)
     out: list[Entry] = []
-    for e in candidates:
+    for i, e in enumerate(candidates):
         if after and e.key <= after:
             continue
         if matches(e):
-            if len(out) == limit:
-                return Page(out, revision, continuation.encode(revision, out[-1].key[len(scope) :]))
             out.append(e)
+        if len(out) == limit:
+            # Whether what follows matches is not looked at: the next page may be empty.
+            token = continuation.encode(revision, out[-1].key[len(scope) :]) if i + 1 < len(candidates) else ""
+            return Page(out, revision, token)
     return Page(out, revision)
 
 
@@ -235,17 +243,19 @@ async def _historic(
             raise _expired(after[len(scope) :]) from None
         except interface.FutureRevision as e:
             raise too_large(revision, e.current) from None
-        for kv in part.items:
+        for i, kv in enumerate(part.items):
             after = kv.key
             entry = cacher.entry(kv)
             if chosen.matches is None or chosen.matches(entry):
-                if limit and len(out) == limit:
-                    return Page(out, revision, continuation.encode(revision, out[-1].key[len(scope) :]))
                 out.append(entry)
+            if limit and len(out) == limit:
+                remaining = part.remaining + len(part.items) - i - 1
+                if not remaining:
+                    return Page(out, revision)
+                token = continuation.encode(revision, after[len(scope) :])
+                return Page(out, revision, token, remaining if chosen.matches is None else None)
         if not part.remaining or not part.items:
             return Page(out, revision)
-        if limit and len(out) == limit and chosen.matches is None:
-            return Page(out, revision, continuation.encode(revision, after[len(scope) :]), part.remaining)
 
 
 def _expired(start: str) -> errors.Gone:
@@ -264,7 +274,7 @@ def _expired(start: str) -> errors.Gone:
 def too_large(revision: int, current: int) -> errors.Timeout:
     """A resourceVersion from the future."""
     return errors.Timeout(
-        f"Too large resource version: {revision}, current: {current}",
+        f"Timeout: Too large resource version: {revision}, current: {current}",
         details={"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1},
         headers=(("Retry-After", "1"),),
     )
