@@ -55,7 +55,7 @@ class Expression:
         try:
             return Expression(source, ENVIRONMENT.compile(source))
         except CompileError as error:
-            return Expression(source, None, f"compilation failed: {error}")
+            return Expression(source, None, f"{error.stage}: {error}")
 
     def eval(self, scope: Mapping[str, Any], budget: list[int] | None = None) -> Any:
         """The value. Raises CelError with upstream's text."""

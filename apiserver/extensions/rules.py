@@ -67,7 +67,7 @@ def _compile(raw: Schema, env: Environment, schema: Schema) -> Rule:
     try:
         program = env.compile(source)
     except CompileError as e:
-        return Rule(raw, error=f"compilation failed: {e}")
+        return Rule(raw, error=f"{e.stage}: {e}")
     if program.type.kind != "bool":
         return Rule(raw, error="cel expression must evaluate to a bool")
     message: Program | None = None
@@ -78,7 +78,7 @@ def _compile(raw: Schema, env: Environment, schema: Schema) -> Rule:
             if message.type.kind != "string":
                 message, wrong = None, "messageExpression must evaluate to a string"
         except CompileError as e:
-            wrong = f"messageExpression compilation failed: {e}"
+            wrong = f"messageExpression {e.stage}: {e}"
     field_path = ""
     if raw.get("fieldPath"):
         try:

@@ -73,7 +73,7 @@ def expression(out: Errors, env: Environment, source: str, path: str, *allowed: 
     try:
         program = env.compile(source)
     except CompileError as e:
-        out.append(invalid(path, source, f"compilation failed: {e}"))
+        out.append(invalid(path, source, f"{e.stage}: {e}"))
         return None
     found = program.type
     if allowed and not any(found.same(a) for a in allowed):

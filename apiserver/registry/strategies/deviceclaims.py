@@ -81,7 +81,7 @@ def _selector(out: Errors, selector: Obj, at: str) -> None:
     try:
         kind = _ENVIRONMENT.compile(source).type
     except CompileError as e:
-        out.append(invalid(f"{at}.expression", source, f"compilation failed: {e}"))
+        out.append(invalid(f"{at}.expression", source, f"{e.stage}: {e}"))
         return
     if not (kind.same(t.BOOL) or kind.same(t.DYN)):
         out.append(invalid(f"{at}.expression", source, f"must evaluate to bool or the unknown type, not {kind}"))

@@ -135,3 +135,34 @@ class OptionalMap(Node):
         self.slot = variable
         self.body = body
         self.flat = flat
+
+
+class Fold(Node):
+    """What a macro over a list or map stands for (cel-go's comprehension): made for cost estimates, never evaluated."""
+
+    __slots__ = ("accumulator", "condition", "first", "over", "result", "second", "start", "step")
+
+    def __init__(
+        self, at: int, over: Node, first: str, second: str, accumulator: str, start: Node, condition: Node, step: Node, result: Node
+    ) -> None:
+        super().__init__(at)
+        self.over = over
+        self.first = first
+        self.second = second
+        self.accumulator = accumulator
+        self.start = start
+        self.condition = condition
+        self.step = step
+        self.result = result
+
+
+class Bind(Node):
+    """A value bound to a variable of its own for the sake of a result; made for cost estimates too."""
+
+    __slots__ = ("result", "slot", "value")
+
+    def __init__(self, at: int, slot: str, value: Node, result: Node) -> None:
+        super().__init__(at)
+        self.slot = slot
+        self.value = value
+        self.result = result

@@ -17,6 +17,7 @@ from kubepy.api.cel.ast import (
     Select,
     StructLiteral,
 )
+from kubepy.api.cel.children import children
 from kubepy.api.cel.functions import Overload, Table
 from kubepy.api.cel.parser import qualified
 
@@ -155,13 +156,15 @@ class Checker:
         result = self._field(node, self._deref(operand.params[0]) if wrapped else operand)
         if node.test:
             return t.BOOL
-        if (node.optional or wrapped) and result.kind != "error":
+        if node.optional or wrapped:
             return t.optional_of(result)
         return result
 
     def _field(self, node: Select, operand: t.Type) -> t.Type:
         if operand.kind == "object":
             field = operand.fields.get(node.field)
+            if field is None and node.field in t.RESERVED:
+                field = operand.fields.get(f"__{node.field}__")
             if field is not None:
                 node.key = field.key
                 return field.type
@@ -172,7 +175,8 @@ class Checker:
             return operand.params[1]
         if operand.kind in ("dyn", "error", "var"):
             return t.DYN if operand.kind != "error" else t.ERROR
-        return self._fail(node.at, f"type '{self._text(operand)}' does not support field selection")
+        self._fail(node.at, f"type '{self._text(operand)}' does not support field selection")
+        return t.DYN
 
     def _call(self, node: Call) -> t.Type:
         if node.target is not None:
@@ -187,6 +191,10 @@ class Checker:
             return self._fail(node.at, f"undeclared reference to '{node.function}' (in container '')")
         if any(self._deref(a).kind == "error" for a in args):
             return t.ERROR
+        if node.function in ("_&&_", "_||_"):
+            for argument, found in zip(node.args, args, strict=True):
+                if not self._try([(t.BOOL, found)]):
+                    self._fail(argument.at, f"expected type 'bool' but found '{self._text(found)}'")
         result: t.Type | None = None
         chosen: list[Overload] = []
         for overload in overloads:
@@ -200,6 +208,8 @@ class Checker:
                 result = returns
             elif not self.resolve(result).same(self.resolve(returns)):
                 result = t.DYN
+        if result is None and node.function in ("_&&_", "_||_"):
+            return t.ERROR
         if result is None:
             shown = ", ".join(self._text(a) for a in (args[1:] if member else args))
             prefix = f"{self._text(args[0])}." if member else ""
@@ -207,12 +217,11 @@ class Checker:
         node.overloads = tuple(chosen)
         return result
 
-    def _join(self, node: Node, previous: t.Type | None, current: t.Type) -> t.Type:
+    def _join(self, previous: t.Type | None, current: t.Type) -> t.Type:
+        """The type of both; values of unlike types make it dyn, and are complained of once all types are known."""
         if previous is None or self._try([(previous, current)]):
             return current if previous is None or self._deref(previous).kind == "var" else previous
-        if self._deref(current).kind != "error":
-            self._fail(node.at, f"expected type '{self._text(previous)}' but found '{self._text(current)}'")
-        return previous
+        return t.DYN
 
     def _optional_item(self, item: Node) -> t.Type:
         type_ = self._deref(self._visit(item))
@@ -226,15 +235,15 @@ class Checker:
         item: t.Type | None = None
         for i, child in enumerate(node.items):
             current = self._optional_item(child) if i in node.optional else self._visit(child)
-            item = self._join(child, item, current)
+            item = self._join(item, current)
         return t.list_of(item if item is not None else t.TypeVar("T"))
 
     def _map(self, node: MapLiteral) -> t.Type:
         key: t.Type | None = None
         value: t.Type | None = None
         for k, v, optional in node.entries:
-            key = self._join(k, key, self._visit(k))
-            value = self._join(v, value, self._optional_item(v) if optional else self._visit(v))
+            key = self._join(key, self._visit(k))
+            value = self._join(value, self._optional_item(v) if optional else self._visit(v))
         return t.map_of(key or t.TypeVar("K"), value or t.TypeVar("V"))
 
     def _struct(self, node: StructLiteral) -> t.Type:
@@ -278,35 +287,42 @@ class Checker:
         if node.second:
             scope[node.second] = (node.slots[1], value)
         self._scopes.append(scope)
-        if node.where is not None:
-            self._wants_bool(node.where, node.where.at)
-        if node.kind in ("all", "exists", "existsOne", "filter"):
-            self._wants_bool(node.body, node.at, {"all": "_&&_", "exists": "_||_"}.get(node.kind, "_?_:_"))
-            body = t.BOOL
-        else:
-            body = self._visit(node.body)
+        where = self._visit(node.where) if node.where is not None else None
+        body = self._visit(node.body)
         self._scopes.pop()
+        if node.kind in ("all", "exists"):
+            if not self._try([(t.BOOL, body)]):
+                self._fail(node.body.at, f"expected type 'bool' but found '{self._text(body)}'")
+            return t.BOOL
+        if node.kind == "existsOne":
+            self._chosen_by(node, body, t.INT)
+            return t.BOOL
         if node.kind == "filter":
-            return t.list_of(single)
-        if node.kind in ("map", "transformList"):
-            return t.list_of(body)
+            result = t.list_of(single)
+            self._chosen_by(node, body, result)
+            return result
         if node.kind == "sortBy":
             return t.list_of(value)
-        if node.kind == "transformMap":
-            return t.map_of(key, body)
         if node.kind == "transformMapEntry":
             entry = self._deref(body)
-            return entry if entry.kind == "map" else t.map_of(t.DYN, t.DYN)
-        return t.BOOL
+            result = entry if entry.kind == "map" else t.map_of(t.DYN, t.DYN)
+        else:
+            result = t.map_of(key, body) if node.kind == "transformMap" else t.list_of(body)
+        if where is not None:
+            self._chosen_by(node, where, result)
+        return result
 
-    def _wants_bool(self, node: Node, at: int, function: str = "_?_:_") -> None:
-        found = self._visit(node)
-        if self._deref(found).kind != "error" and not self._try([(t.BOOL, found)]):
-            arguments = f"bool, {self._text(found)}" if function != "_?_:_" else f"{self._text(found)}, bool, bool"
-            self._fail(at, f"found no matching overload for '{function}' applied to '({arguments})'")
+    def _chosen_by(self, node: Comprehension, condition: t.Type, result: t.Type) -> None:
+        """The step of a macro's expansion: condition ? with the element : without it."""
+        if not self._try([(t.BOOL, condition)]):
+            shown = f"{self._text(condition)}, {self._text(result)}, {self._text(result)}"
+            self._fail(node.at, f"found no matching overload for '_?_:_' applied to '({shown})'")
 
     def _optional_map(self, node: OptionalMap) -> t.Type:
         target = self._deref(self._visit(node.target))
+        if target.name != "optional_type" and target.kind not in ("dyn", "error", "var"):
+            for function in ("hasValue", "value"):
+                self._fail(node.at, f"found no matching overload for '{function}' applied to '{self._text(target)}.()'")
         held = target.params[0] if target.name == "optional_type" and target.params else t.DYN
         node.slot = self._slot(node.variable)
         self._scopes.append({node.variable: (node.slot, held)})
@@ -333,25 +349,6 @@ def _fresh(overload: Overload) -> tuple[tuple[t.Type, ...], t.Type]:
         return type_
 
     return tuple(one(p) for p in overload.params), one(overload.result)
-
-
-def children(node: Node) -> list[Node]:
-    """The nodes directly below."""
-    if isinstance(node, Select):
-        return [node.operand]
-    if isinstance(node, Call):
-        return node.operands()
-    if isinstance(node, ListLiteral):
-        return node.items
-    if isinstance(node, MapLiteral):
-        return [n for k, v, _ in node.entries for n in (k, v)]
-    if isinstance(node, StructLiteral):
-        return [v for _, v, _, _ in node.fields]
-    if isinstance(node, Comprehension):
-        return [node.over, *([node.where] if node.where is not None else []), node.body]
-    if isinstance(node, OptionalMap):
-        return [node.target, node.body]
-    return []
 
 
 def _walk(node: Node) -> list[Node]:

@@ -1,18 +1,22 @@
-"""Static cost of expressions: upper bounds from declared sizes, by cel-go's rules (checker/cost.go) and Kubernetes' own
-(pkg/cel/library/cost.go). What a rule may cost decides whether it may be written, so the numbers are part of the API.
+"""Static cost of expressions: upper bounds from declared sizes, by cel-go's rules (checker/cost.go). What a rule may cost decides
+whether it may be written, so the numbers are part of the API, odd ones included.
+
+Sizes are found by path: the way from the root variable to a value, along which the declared types tell the largest size.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from kubepy.api.cel import types as t
 from kubepy.api.cel.ast import (
+    Bind,
     Call,
     Comprehension,
     Const,
+    Fold,
     Ident,
     ListLiteral,
     MapLiteral,
@@ -21,9 +25,8 @@ from kubepy.api.cel.ast import (
     Select,
     StructLiteral,
 )
+from kubepy.api.cel.expand import expand
 
-TRAVERSAL = 0.1
-REGEX = 0.25
 LIST_BASE, MAP_BASE, STRUCT_BASE = 10, 30, 40
 
 PER_CALL_LIMIT = 1_000_000
@@ -35,13 +38,15 @@ STATIC_LIMIT = 10_000_000
 STATIC_TOTAL_LIMIT = 100_000_000
 """Estimated cost of all rules of a CRD's version."""
 
+Path = tuple[str, ...]
 
-def _cap(value: float) -> int:
-    return t.UNBOUNDED if value >= t.UNBOUNDED else int(value)
+
+def _cap(value: int) -> int:
+    return min(value, t.UNBOUNDED)
 
 
 class Range(NamedTuple):
-    """A cost or a size, from at least to at most."""
+    """A cost or a size, from at least to at most; saturates at 2**64 - 1."""
 
     low: int
     high: int
@@ -53,281 +58,250 @@ class Range(NamedTuple):
         return Range(_cap(self.low * other.low), _cap(self.high * other.high))
 
     def factor(self, by: float) -> Range:
-        return Range(_scale(self.low, by), _scale(self.high, by))
+        return Range(_cap(math.ceil(self.low * by)), _cap(math.ceil(self.high * by)))
 
     def union(self, other: Range) -> Range:
         return Range(min(self.low, other.low), max(self.high, other.high))
-
-
-def _scale(value: int, by: float) -> int:
-    return t.UNBOUNDED if value >= t.UNBOUNDED else _cap(math.ceil(value * by))
 
 
 ZERO, ONE = Range(0, 0), Range(1, 1)
 ANY_SIZE = Range(0, t.UNBOUNDED)
 
 
-class Estimate(NamedTuple):
-    """Cost of a call without its arguments (None: with them already), and the size of its result where that is known."""
-
-    cost: Range
-    size: Range | None = None
+def fixed(value: int) -> Range:
+    """Exactly that."""
+    return Range(value, value)
 
 
-def estimate(node: Node) -> Range:
-    """The cost of evaluating a checked expression."""
-    return _Estimator().cost(node)
+class Entry(NamedTuple):
+    """What the keys (indices) and values (items) of a map (list) measure."""
+
+    kind: str
+    key: Range
+    value: Range
+
+    def union(self, other: Entry) -> Entry:
+        return Entry(self.kind, self.key.union(other.key), self.value.union(other.value))
 
 
-class _Estimator:
-    def __init__(self) -> None:
-        self.sizes: dict[Node, Range] = {}
+class _Local(NamedTuple):
+    """A variable of a loop or binding."""
+
+    path: Path
+    size: Range | None
+    entry: Entry | None
+
+
+def estimate(node: Node, root: t.Type | None = None) -> Range:
+    """The cost of evaluating a checked expression; `root` is the type of what its variables are about (`self`)."""
+    return Estimator(root).cost(node)
+
+
+class Estimator:
+    """One estimate. Costs must be asked for before sizes: sizes of results are found out on the way."""
+
+    def __init__(self, root: t.Type | None) -> None:
+        self._root = root
+        self._sizes: dict[Node, Range] = {}
+        self._entries: dict[Node, Entry] = {}
+        self._paths: dict[Node, Path] = {}
+        self._locals: dict[str, _Local] = {}
+
+    # Sizes.
+
+    def path(self, node: Node) -> Path:
+        """The way from the root to the value, empty where there is none."""
+        if isinstance(node, Ident):
+            local = self._locals.get(node.slot)
+            if local is not None:
+                return local.path
+        return self._paths.get(node, ())
+
+    def at(self, path: Path) -> Range | None:
+        """The size that the declared types give to a path."""
+        type_ = self._root
+        if not path or type_ is None:
+            return None
+        for name in path[1:]:
+            found: t.Type | None = None
+            if name in ("@items", "@values"):
+                found = type_.params[-1] if type_.kind in ("list", "map") else None
+            elif name == "@keys":
+                found = type_.params[0] if type_.kind == "map" else None
+            elif name in type_.fields:
+                found = type_.fields[name].type
+            if found is None:
+                return None
+            type_ = found
+        return Range(0, type_.max_elements or 0)
+
+    def known_size(self, node: Node) -> Range | None:
+        """How long the value can be, None where nothing is known."""
+        known = self._sizes.get(node)
+        if known is None and isinstance(node, Const):
+            value = node.value
+            return fixed(len(value)) if isinstance(value, (str, bytes)) else ONE
+        if known is None and isinstance(node, ListLiteral):
+            return fixed(len(node.items))
+        if known is None and isinstance(node, MapLiteral):
+            return fixed(len(node.entries))
+        if known is None:
+            known = self.at(self.path(node))
+            if known is not None:
+                self._sizes[node] = known
+        if known is None and _is_scalar(node.type):
+            return ONE
+        if known is None and isinstance(node, Ident):
+            local = self._locals.get(node.slot)
+            return local.size if local is not None else None
+        return known
 
     def size(self, node: Node) -> Range:
         """How long the value can be."""
-        known = self.sizes.get(node)
-        if known is not None:
-            return known
-        if isinstance(node, Const):
-            value = node.value
-            if isinstance(value, (str, bytes)):
-                size = len(value.encode()) if isinstance(value, str) else len(value)
-                return Range(size, size)
-            return ONE
-        if isinstance(node, ListLiteral):
-            return Range(len(node.items) - len(node.optional), len(node.items))
-        if isinstance(node, MapLiteral):
-            return Range(len(node.entries), len(node.entries))
-        return type_size(node.type)
+        return self.known_size(node) or ANY_SIZE
+
+    def entry(self, node: Node) -> Entry | None:
+        """What the value's entries measure, None where nothing is known."""
+        known = self._entries.get(node)
+        if known is None and isinstance(node, Ident):
+            local = self._locals.get(node.slot)
+            return local.entry if local is not None else None
+        return known
+
+    def item(self, node: Node) -> tuple[t.Type, Range] | None:
+        """Type and size of a list's items; None for what has none."""
+        params = node.type.params
+        if not params:
+            return None
+        path = self.path(node)
+        return params[0], (self.at((*path, "@items")) if path else None) or ANY_SIZE
+
+    def learn(self, node: Node, size: Range | None, entry: Entry | None) -> None:
+        """Remember what is known of a result."""
+        if size is not None:
+            self._sizes[node] = size
+        if entry is not None:
+            self._entries[node] = entry
+
+    # Costs.
 
     def cost(self, node: Node) -> Range:
+        """The cost of evaluating the node."""
         if isinstance(node, Const):
             return ZERO
         if isinstance(node, Ident):
+            if node.slot not in self._locals:
+                self._paths[node] = (node.name,)
             return ONE
         if isinstance(node, Select):
-            inner = self.cost(node.operand)
-            if node.test or node.operand.type.kind not in ("map", "object", "var"):
-                return inner
-            return inner.plus(ONE)
+            return self._select(node)
         if isinstance(node, Call):
             return self._call(node)
         if isinstance(node, ListLiteral):
-            return self._sum(node.items).plus(Range(LIST_BASE, LIST_BASE))
+            total = self._sum(node.items).plus(fixed(LIST_BASE))
+            self._entries[node] = Entry("list", ONE, self._span(node.items))
+            return total
         if isinstance(node, MapLiteral):
-            return self._sum([n for k, v, _ in node.entries for n in (k, v)]).plus(Range(MAP_BASE, MAP_BASE))
+            keys, values = [k for k, _, _ in node.entries], [v for _, v, _ in node.entries]
+            total = self._sum(n for pair in zip(keys, values, strict=True) for n in pair).plus(fixed(MAP_BASE))
+            self._entries[node] = Entry("map", self._span(keys), self._span(values))
+            return total
         if isinstance(node, StructLiteral):
-            return self._sum([v for _, v, _, _ in node.fields]).plus(Range(STRUCT_BASE, STRUCT_BASE))
-        if isinstance(node, Comprehension):
-            return self._loop(node)
-        if isinstance(node, OptionalMap):
-            # target.hasValue() ? optional.of(body with the variable bound to target.value()) : optional.none()
-            target, body = self.cost(node.target), self.cost(node.body)
-            bound = target.plus(ONE).plus(body).plus(Range(LIST_BASE, LIST_BASE))
-            some = bound if node.flat else bound.plus(ONE)
-            return target.plus(ONE).plus(some.union(ONE))
-        return ZERO
+            return self._sum(v for _, v, _, _ in node.fields).plus(fixed(STRUCT_BASE))
+        if isinstance(node, (Comprehension, OptionalMap)):
+            expanded = expand(node)
+            total = self.cost(expanded)
+            self.learn(node, self.known_size(expanded), self.entry(expanded))
+            return total
+        if isinstance(node, Bind):
+            return self._bind(node)
+        return self._fold(node) if isinstance(node, Fold) else ZERO
 
-    def _sum(self, nodes: list[Node]) -> Range:
+    def _sum(self, nodes: Iterable[Node]) -> Range:
         total = ZERO
         for node in nodes:
             total = total.plus(self.cost(node))
         return total
 
-    def _loop(self, node: Comprehension) -> Range:
-        """What the macro's expansion costs: the range, its start value, and for each element condition and step."""
-        over = self.cost(node.over)
-        count = self.size(node.over)
-        body = self.cost(node.body)
-        start, condition, result = ZERO, ZERO, ONE
-        if node.kind in ("all", "exists"):
-            # condition: @not_strictly_false(accu) or (!accu), step: accu && body (the accumulator is an identifier, cost one)
-            condition = Range(2, 2) if node.kind == "all" else Range(3, 3)
-            step = Range(1, _cap(1 + body.high))
-        elif node.kind == "existsOne":
-            # step: body ? accu + 1 : accu; result: accu == 1
-            step = body.plus(Range(2, 2).union(ONE))
-            result = Range(2, 2)
-        elif node.kind == "filter":
-            # step: body ? accu + [x] : accu
-            start = Range(LIST_BASE, LIST_BASE)
-            step = body.plus(Range(LIST_BASE + 3, LIST_BASE + 3).union(ONE))
-            self.sizes[node] = Range(0, count.high)
-        elif node.kind in ("map", "transformList", "sortBy"):
-            start = Range(LIST_BASE, LIST_BASE)
-            step = body.plus(Range(LIST_BASE + 2, LIST_BASE + 2))
-            if node.where is not None:
-                step = self.cost(node.where).plus(step.union(ONE))
-            self.sizes[node] = Range(0 if node.where is not None else count.low, count.high)
-        else:
-            start = Range(MAP_BASE, MAP_BASE)
-            step = body.plus(Range(3, 3))
-            if node.where is not None:
-                step = self.cost(node.where).plus(step.union(ONE))
-            self.sizes[node] = Range(0, count.high)
-        return over.plus(start).plus(result).plus(count.times(step.plus(condition)))
+    def _span(self, nodes: list[Node]) -> Range:
+        out = Range(t.UNBOUNDED, 0) if nodes else ZERO
+        for node in nodes:
+            out = out.union(self.size(node))
+        return out
+
+    def _select(self, node: Select) -> Range:
+        if node.constant is not None:
+            return ONE
+        inner = self.cost(node.operand)
+        if node.test:
+            return inner
+        if node.optional:
+            return inner.plus(ONE)
+        self._paths[node] = (*self.path(node.operand), node.field)
+        return inner.plus(ONE) if node.operand.type.kind in ("map", "object", "var") else inner
 
     def _call(self, node: Call) -> Range:
-        operands = node.operands()
-        costs = [self.cost(n) for n in operands]
-        if node.function in ("_&&_", "_||_"):
-            return Range(costs[0].low, costs[0].plus(costs[1]).high)
-        if node.function == "_?_:_":
-            self.sizes[node] = self.size(operands[1]).union(self.size(operands[2]))
-            return costs[0].plus(costs[1].union(costs[2]))
-        total = ZERO
-        for cost in costs:
-            total = total.plus(cost)
-        rule = _RULES.get(node.function)
-        found = rule(self, node) if rule is not None else Estimate(ONE)
-        if found.size is not None:
-            self.sizes[node] = found.size
-        return total.plus(found.cost)
+        from kubepy.api.cel.callcost import call_cost
 
-    def element(self, node: Node) -> t.Type | None:
-        """The type of a list's elements."""
-        return node.type.params[0] if node.type.kind == "list" and node.type.params else None
+        if node.function == "dyn":
+            total = self.cost(node.args[0]).plus(ONE)
+            self.learn(node, self.known_size(node.args[0]), self.entry(node.args[0]))
+            return total
+        costs = [self.cost(a) for a in node.args]
+        target = self.cost(node.target) if node.target is not None else ZERO
+        found: Range | None = None
+        size: Range | None = None
+        for overload in node.overloads or (None,):
+            guess = call_cost(self, node, overload, costs)
+            found = guess.cost if found is None else found.union(guess.cost)
+            if guess.size is not None:
+                size = guess.size if size is None else size.union(guess.size)
+            kind = node.args[0].type.kind if node.function == "_[_]" and node.args else ""
+            if kind in ("list", "map") and (overload is None or overload.params[0].kind == kind):
+                entry = self.entry(node.args[0])
+                size = entry.value if entry is not None else None
+                self._paths[node] = (*self.path(node.args[0]), "@items" if kind == "list" else "@values")
+            if size is None:
+                size = self.known_size(node)
+        self.learn(node, size, None)
+        return target.plus(found or ZERO)
 
+    def _bind(self, node: Bind) -> Range:
+        total = self.cost(node.value).plus(fixed(LIST_BASE))
+        self._locals[node.slot] = self._local(node.value)
+        total = total.plus(self.cost(node.result))
+        self.learn(node, self.known_size(node.result), self.entry(node.result))
+        del self._locals[node.slot]
+        return total
 
-def type_size(type_: t.Type) -> Range:
-    """How long values of a type can be."""
-    if type_.max_elements is not None:
-        return Range(0, type_.max_elements)
-    return ONE if type_.kind in t.FIXED else ANY_SIZE
+    def _local(self, value: Node) -> _Local:
+        return _Local(self.path(value), self.known_size(value), self.entry(value))
 
-
-Rule = Callable[[_Estimator, Call], Estimate]
-
-
-def _traverse_target(times: float, sized: bool = True) -> Rule:
-    def rule(e: _Estimator, node: Call) -> Estimate:
-        size = e.size(node.operands()[0])
-        return Estimate(size.factor(times * TRAVERSAL), size if sized else None)
-
-    return rule
-
-
-def _prefix(e: _Estimator, node: Call) -> Estimate:
-    return Estimate(e.size(node.operands()[1]).factor(TRAVERSAL))
-
-
-def _contains(e: _Estimator, node: Call) -> Estimate:
-    a, b = node.operands()
-    return Estimate(e.size(a).factor(TRAVERSAL).times(e.size(b).factor(TRAVERSAL)))
-
-
-def _matches(e: _Estimator, node: Call) -> Estimate:
-    a, b = node.operands()[:2]
-    text = e.size(a)
-    cost = text.plus(ONE).factor(TRAVERSAL).times(e.size(b).factor(REGEX))
-    return Estimate(cost, Range(0, text.high) if node.function in ("find", "findAll") else None)
-
-
-def _in(e: _Estimator, node: Call) -> Estimate:
-    return Estimate(e.size(node.args[1]) if node.args[1].type.kind == "list" else ONE)
-
-
-def _add(e: _Estimator, node: Call) -> Estimate:
-    kind = node.type.kind
-    if kind not in ("string", "bytes", "list"):
-        return Estimate(ONE)
-    size = e.size(node.args[0]).plus(e.size(node.args[1]))
-    return Estimate(ONE if kind == "list" else size.factor(TRAVERSAL), size)
+    def _fold(self, node: Fold) -> Range:
+        total = self.cost(node.over).plus(self.cost(node.start))
+        self._locals[node.accumulator] = self._local(node.start)
+        entry = self.entry(node.over)
+        kind = entry.kind if entry is not None else node.over.type.kind
+        path = self.path(node.over)
+        key = _Local((*path, "@indices" if kind == "list" else "@keys"), entry.key if entry else None, None)
+        value = _Local((*path, "@items" if kind == "list" else "@values"), entry.value if entry else None, None)
+        if node.second:
+            self._locals[node.first], self._locals[node.second] = key, value
+        else:
+            self._locals[node.first] = value if kind == "list" else key
+        each = self.cost(node.condition).plus(self.cost(node.step))
+        total = total.plus(self.cost(node.result))
+        for name in (node.accumulator, node.first, node.second):
+            self._locals.pop(name, None)
+        count = self.size(node.over)
+        if isinstance(node.start, Const):
+            self.learn(node, ONE, None)
+        else:
+            self.learn(node, count, self._entries.get(node.step))
+        return total.plus(count.times(each))
 
 
-def _compare(e: _Estimator, node: Call) -> Estimate:
-    """Strings are compared up to the shorter one; equality of containers looks at all of both."""
-    a, b = node.args
-    kinds = {a.type.kind, b.type.kind}
-    if node.function not in ("_==_", "_!=_") and not kinds & {"string", "bytes"}:
-        return Estimate(ONE)
-    if kinds <= t.FIXED | {"opaque", "type"}:
-        return Estimate(ONE)
-    one, two = e.size(a), e.size(b)
-    low = min(one.low, two.low)
-    high = min(one.high, two.high)
-    cost = Range(low, high).factor(TRAVERSAL)
-    return Estimate(Range(max(cost.low, 1 if low else 0), max(cost.high, 1)) if node.function in ("_==_", "_!=_") else cost)
-
-
-def _list_walk(e: _Estimator, node: Call) -> Estimate:
-    target = node.operands()[0]
-    element = e.element(target)
-    if element is None and node.function != "includes":
-        return Estimate(e.size(target).factor(TRAVERSAL))
-    each = ONE
-    if element is not None and element.kind in ("string", "bytes"):
-        each = each.plus(type_size(element).factor(TRAVERSAL))
-    return Estimate(e.size(target).times(each))
-
-
-def _replace(e: _Estimator, node: Call) -> Estimate:
-    text, old, new = (e.size(n) for n in node.operands()[:3])
-    if old.low == 0:
-        count_high, kept_high = _cap(text.high + 1), text.high
-    elif new.high <= old.low:
-        count_high, kept_high = 0, text.high
-    else:
-        count_high, kept_high = _cap(math.ceil(text.high / old.low)), 0
-    if old.high == 0:
-        count_low, kept_low = _cap(text.low + 1), text.low
-    elif old.high <= new.low:
-        count_low, kept_low = 0, text.low
-    else:
-        count_low, kept_low = _cap(math.ceil(text.low / old.high)), 0
-    size = Range(count_low, count_high).times(new).plus(Range(kept_low, kept_high))
-    return Estimate(text.factor(2 * TRAVERSAL), size)
-
-
-def _split(e: _Estimator, node: Call) -> Estimate:
-    operands = node.operands()
-    text = e.size(operands[0])
-    high = text.high
-    if len(operands) > 2 and isinstance(operands[2], Const) and operands[2].value >= 0:
-        high = operands[2].value
-    return Estimate(text.factor(2 * TRAVERSAL), Range(0, high))
-
-
-def _join(e: _Estimator, node: Call) -> Estimate:
-    operands = node.operands()
-    items = e.size(operands[0])
-    element = e.element(operands[0])
-    size = items.times(type_size(element)) if element is not None else ZERO
-    if len(operands) > 1:
-        size = size.plus(e.size(operands[1]).times(Range(max(items.low - 1, 0), max(items.high - 1, 0))))
-    return Estimate(size.factor(TRAVERSAL), size)
-
-
-def _network(e: _Estimator, node: Call) -> Estimate:
-    size = Range(4, 16)
-    cost = size.plus(size).factor(TRAVERSAL)
-    if node.function == "containsCIDR":
-        cost = cost.plus(size.factor(TRAVERSAL)).plus(ONE)
-    if node.args[0].type.kind == "string":
-        cost = cost.plus(e.size(node.args[0]).factor(TRAVERSAL))
-    return Estimate(cost)
-
-
-def _ip(e: _Estimator, node: Call) -> Estimate:
-    return Estimate(ONE) if node.target is not None else _traverse_target(1, False)(e, node)
-
-
-def _selector(e: _Estimator, node: Call) -> Estimate:
-    size = e.size(node.args[0])
-    return Estimate(Range(LIST_BASE, LIST_BASE).plus(size.factor(TRAVERSAL)).plus(size.factor(0.5).factor(LIST_BASE + STRUCT_BASE)))
-
-
-def _validate(e: _Estimator, node: Call) -> Estimate:
-    return Estimate(e.size(node.args[0]).factor(TRAVERSAL).factor(128 * REGEX))
-
-
-_RULES: dict[str, Rule] = {
-    "startsWith": _prefix, "endsWith": _prefix, "contains": _contains, "matches": _matches, "find": _matches, "findAll": _matches,
-    "@in": _in, "_+_": _add, "check": lambda e, n: Estimate(Range(350_000, 350_000)), "replace": _replace, "split": _split, "join": _join,
-    "containsIP": _network, "containsCIDR": _network, "ip": _ip, "fieldSelector": _selector, "labelSelector": _selector,
-    "validate": _validate, "ip.isCanonical": _traverse_target(2, False),
-    **dict.fromkeys(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"), _compare),
-    **dict.fromkeys(("isSorted", "sum", "max", "min", "indexOf", "lastIndexOf", "includes"), _list_walk),
-    **dict.fromkeys(("url", "jsonpatch.escapeKey", "lowerAscii", "upperAscii", "substring", "trim"), _traverse_target(1)),
-    **dict.fromkeys(("cidr", "isIP", "isCIDR", "quantity", "isQuantity", "semver", "isSemver"), _traverse_target(1, False)),
-}  # fmt: skip
+def _is_scalar(type_: t.Type) -> bool:
+    if type_.kind == "opaque" and type_.name == "optional_type" and type_.params:
+        return _is_scalar(type_.params[0])
+    return type_.kind in t.FIXED and type_.kind != "null"

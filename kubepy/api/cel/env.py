@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -12,8 +13,9 @@ from kubepy.api.cel.ast import Node
 from kubepy.api.cel.checker import Checker
 from kubepy.api.cel.evaluate import BUDGET, compile_node
 from kubepy.api.cel.functions import Table
-from kubepy.api.cel.issues import CompileError, render, syntax_error
+from kubepy.api.cel.issues import CompileError, InstantiationError, render, syntax_error
 from kubepy.api.cel.lib import authorizer, kubernetes, lists, network, standard, strings
+from kubepy.api.cel.validators import Unusable, check_program, validate
 from kubepy.api.cel.values import CelError
 
 BASE: Table = {}
@@ -31,17 +33,18 @@ def _no_types(_name: str) -> t.Type | None:
 class Program:
     """A compiled expression: `type` of its result, the variables it `uses`, what it costs, and how to run it."""
 
-    def __init__(self, source: str, root: Node, type_: t.Type, uses: frozenset[str]) -> None:
+    def __init__(self, source: str, root: Node, type_: t.Type, uses: frozenset[str], about: t.Type | None = None) -> None:
         self.source = source
         self.type = type_
         self.uses = uses
         self._root = root
+        self._about = about
         self._run = compile_node(root)
 
     @cached_property
     def cost(self) -> cost.Range:
         """The estimated cost of one evaluation."""
-        return cost.estimate(self._root)
+        return cost.estimate(self._root, self._about)
 
     def eval(self, variables: Mapping[str, Any], *, budget: list[int] | None = None) -> Any:
         """The result as a CEL value; raises CelError.
@@ -90,6 +93,11 @@ class Environment:
             raise known
         return known
 
+    def _shown(self, text: str) -> str:
+        """Types that are declared as parts of a larger one are called after where `self` begins, under a name of chance."""
+        base = _base(self.variables.get("self"))
+        return text.replace(base, f"selfType{time.time_ns() % 10**9}") if base.startswith("@") else text
+
     def _compile(self, source: str) -> Program:
         if len(source) > parser.MAX_LENGTH:
             raise CompileError(f"expression code point size exceeds limit: size: {len(source)}, limit {parser.MAX_LENGTH}")
@@ -100,9 +108,23 @@ class Environment:
             raise CompileError(text if e.own else syntax_error(source, text)) from None
         checker = Checker(self._functions, self.variables, self.types)
         type_ = checker.check(root)
-        if checker.issues:
-            raise CompileError(render(source, checker.issues))
-        return Program(source, root, type_, frozenset(checker.used))
+        issues = checker.issues or validate(root)
+        if issues:
+            raise CompileError(self._shown(render(source, issues)))
+        try:
+            check_program(root)
+        except Unusable as e:
+            raise InstantiationError(str(e)) from None
+        return Program(source, root, type_, frozenset(checker.used), self.variables.get("self"))
+
+
+def _base(type_: t.Type | None) -> str:
+    """The name that objects inside a type begin with."""
+    if type_ is None or type_.kind not in ("object", "list", "map"):
+        return ""
+    if type_.kind == "object":
+        return type_.name
+    return _base(type_.params[-1]).removesuffix(".@idx" if type_.kind == "list" else ".@elem")
 
 
 def dyn_environment(*names: str) -> Environment:

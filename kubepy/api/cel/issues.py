@@ -8,7 +8,18 @@ from typing import Any
 
 
 class CompileError(Exception):
-    """An expression that does not compile; the text is upstream's, one block per issue, in the order of their places."""
+    """An expression that does not compile; the text is upstream's, one block per issue, in the order of their places.
+
+    `stage` is what upstream says has failed.
+    """
+
+    stage = "compilation failed"
+
+
+class InstantiationError(CompileError):
+    """An expression that compiles but makes no program."""
+
+    stage = "program instantiation failed"
 
 
 def render(source: str, issues: Iterable[tuple[int, str]]) -> str:
@@ -41,5 +52,5 @@ def syntax_error(source: str, fallback: str) -> str:
         text = str(e).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
         text = text.partition("\nERROR: <input>:4294967295")[0]
         if "ERROR: <input>" in text:
-            return text
+            return text.replace("'\\u003F'", "'?'")
     return fallback

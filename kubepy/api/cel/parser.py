@@ -275,7 +275,10 @@ class _Parser:
     def number(self, text: str, kind: str, at: int) -> Node:
         self.i += 1 if self.tokens[self.i][0] == kind else 2
         if kind == "float":
-            return Const(at, float(text), t.DOUBLE)
+            value = float(text)
+            if value == float("inf"):
+                raise ParseError("invalid double literal", at, own=True)
+            return Const(at, value, t.DOUBLE)
         digits = text.rstrip("uU")
         value = int(digits, 16 if "0x" in digits else 10)
         if digits != text:

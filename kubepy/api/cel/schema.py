@@ -16,10 +16,6 @@ from kubepy.api.cel.values import CelError, MapList, SetList, equals, parse_dura
 
 MAX_REQUEST = 3 * 1024 * 1024
 _MIN_STRING, _MIN_DURATION, _DATE, _MIN_TIME, _MAX_TIME = 2, 3, 12, 21, 32
-_RESERVED = frozenset(
-    {"true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop"}
-    | {"package", "namespace", "return"}
-)
 _SPECIAL = re.compile(r"__|[-./]")
 _EXPOSED = re.compile(r"[a-zA-Z_./-][a-zA-Z0-9_./-]*")
 _ESCAPES = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
@@ -30,15 +26,18 @@ Convert = Callable[[Any], Any]
 
 def escape(name: str) -> str | None:
     """A property's name as rules spell it, None when they cannot (cel/escaping.go)."""
-    if name in _RESERVED:
+    if name in t.RESERVED:
         return f"__{name}__"
     if not _EXPOSED.fullmatch(name):
         return None
     return _SPECIAL.sub(lambda m: _ESCAPES[m[0]], name)
 
 
-def declare(schema: Schema | None, *, root: bool = False) -> t.Type | None:
-    """The type of values of a schema, None where rules cannot see them. `root` for resources, embedded ones included."""
+def declare(schema: Schema | None, *, root: bool = False, name: str = "@self") -> t.Type | None:
+    """The type of values of a schema, None where rules cannot see them. `root` for resources, embedded ones included.
+
+    Objects are named by the way to them from where the declaration began, `name`.
+    """
     if schema is None:
         return None
     if schema.get("x-kubernetes-int-or-string"):
@@ -46,9 +45,9 @@ def declare(schema: Schema | None, *, root: bool = False) -> t.Type | None:
         return t.Type("dyn", max_elements=MAX_REQUEST - 2 if length is None else max(length, 0) * 4, min_size=1)
     kind = schema.get("type")
     if kind == "array":
-        return _list(schema)
+        return _list(schema, name)
     if kind == "object":
-        return _object(schema, root)
+        return _object(schema, root, name)
     if kind == "string":
         return _string(schema)
     if kind == "number":
@@ -112,9 +111,9 @@ class _Map(MapList):
         return out
 
 
-def _list(schema: Schema) -> t.Type | None:
+def _list(schema: Schema, name: str) -> t.Type | None:
     items = schema.get("items")
-    item = declare(items, root=bool(items and items.get("x-kubernetes-embedded-resource")))
+    item = declare(items, root=bool(items and items.get("x-kubernetes-embedded-resource")), name=f"{name}.@idx")
     if item is None:
         return None
     limit = schema.get("maxItems")
@@ -138,30 +137,31 @@ def _list(schema: Schema) -> t.Type | None:
     return t.list_of(item, max_elements=size, min_size=2, convert=convert if needed else None)
 
 
-_OBJECT_META = t.object_type("object", {n: t.Field(t.Type("string", max_elements=MAX_REQUEST - 2), n) for n in ("name", "generateName")})
+_META_FIELDS = {n: t.Field(t.Type("string", max_elements=MAX_REQUEST - 2), n) for n in ("name", "generateName")}
 
 
-def _object(schema: Schema, root: bool) -> t.Type | None:
+def _object(schema: Schema, root: bool, name: str) -> t.Type | None:
     extra = schema.get("additionalProperties")
     if isinstance(extra, dict):
-        return _map(schema, extra)
+        return _map(schema, extra, name)
     required = frozenset(schema.get("required") or ())
     fields: dict[str, t.Field] = {}
     min_size = 2
-    for name, child in (schema.get("properties") or {}).items():
-        if root and name in ("apiVersion", "kind", "metadata"):
+    for key, child in (schema.get("properties") or {}).items():
+        if root and key in ("apiVersion", "kind", "metadata"):
             continue
-        type_ = declare(child, root=bool(child.get("x-kubernetes-embedded-resource")))
+        spelled = escape(key)
+        type_ = declare(child, root=bool(child.get("x-kubernetes-embedded-resource")), name=f"{name}.{spelled}")
         if type_ is None:
             continue
-        spelled = escape(name)
         if spelled is not None:
-            fields[spelled] = t.Field(type_, name)
-        if name in required and "default" not in child:
-            min_size += len(name) + type_.min_size + 4
+            fields[spelled] = t.Field(type_, key)
+        if key in required and "default" not in child:
+            min_size += len(key) + type_.min_size + 4
     if root:
         text = t.Type("string", max_elements=MAX_REQUEST - 2)
-        fields |= {"apiVersion": t.Field(text, "apiVersion"), "kind": t.Field(text, "kind"), "metadata": t.Field(_OBJECT_META, "metadata")}
+        meta = t.object_type(f"{name}.metadata", _META_FIELDS)
+        fields |= {"apiVersion": t.Field(text, "apiVersion"), "kind": t.Field(text, "kind"), "metadata": t.Field(meta, "metadata")}
     converts = {f.key: f.type.convert for f in fields.values() if f.type.convert is not None}
 
     def convert(value: Any) -> Any:
@@ -169,11 +169,11 @@ def _object(schema: Schema, root: bool) -> t.Type | None:
             return value
         return {k: converts[k](v) if k in converts and v is not None else v for k, v in value.items()}
 
-    return t.object_type("object", fields, min_size=min_size, convert=convert if converts else None)
+    return t.object_type(name, fields, min_size=min_size, convert=convert if converts else None)
 
 
-def _map(schema: Schema, extra: Schema) -> t.Type | None:
-    item = declare(extra, root=bool(extra.get("x-kubernetes-embedded-resource")))
+def _map(schema: Schema, extra: Schema, name: str) -> t.Type | None:
+    item = declare(extra, root=bool(extra.get("x-kubernetes-embedded-resource")), name=f"{name}.@elem")
     if item is None:
         return None
     limit = schema.get("maxProperties")

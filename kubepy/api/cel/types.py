@@ -9,6 +9,13 @@ UNBOUNDED = (1 << 64) - 1
 """The size of what has no declared bound (cost estimates saturate here)."""
 
 
+RESERVED = frozenset(
+    {"true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop"}
+    | {"package", "namespace", "return"}
+)
+"""Words that are no identifiers of their own; fields of these names are spelled `__if__`, or, after a dot, as they are."""
+
+
 class Type:
     """One type. `kind` says which; two types are the same when kind, name and parameters are.
 
@@ -50,6 +57,8 @@ class Type:
         )
 
     def __str__(self) -> str:
+        if self.kind == "null":
+            return "null"
         if self.kind == "type":
             return f"type({self.params[0]})" if self.params else "type"
         if self.params:

@@ -75,9 +75,9 @@ def _compare(a: Quantity, b: Quantity) -> int:
 
 functions(TABLE, [
     ("quantity", "string -> kubernetes.Quantity", _quantity), ("isQuantity", "string -> bool", _succeeds(_quantity)),
+    ("sign", "kubernetes.Quantity -> int", lambda v: (v.amount.nanos > 0) - (v.amount.nanos < 0)),
 ])  # fmt: skip
 members(TABLE, [
-    ("sign", "kubernetes.Quantity -> int", lambda v: (v.amount.nanos > 0) - (v.amount.nanos < 0)),
     ("isGreaterThan", "kubernetes.Quantity, kubernetes.Quantity -> bool", lambda a, b: _compare(a, b) > 0),
     ("isLessThan", "kubernetes.Quantity, kubernetes.Quantity -> bool", lambda a, b: _compare(a, b) < 0),
     ("compareTo", "kubernetes.Quantity, kubernetes.Quantity -> int", _compare),

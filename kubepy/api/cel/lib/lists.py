@@ -110,7 +110,7 @@ def _range(count: int) -> list[int]:
 
 members(TABLE, [
     ("slice", "list(A), int, int -> list(A)", _slice), ("flatten", "list(list(A)) -> list(A)", _flatten),
-    ("flatten", "list(dyn) -> list(dyn)", _flatten), ("flatten", "list(dyn), int -> list(dyn)", _flatten),
+    ("flatten", "list(dyn), int -> list(dyn)", _flatten),
     ("distinct", "list(A) -> list(A)", _distinct), ("reverse", "list(A) -> list(A)", lambda v: v[::-1]),
     ("first", "list(A) -> optional(A)", lambda v: Optional(v[0]) if v else NONE),
     ("last", "list(A) -> optional(A)", lambda v: Optional(v[-1]) if v else NONE),

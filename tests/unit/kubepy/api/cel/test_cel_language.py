@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from kubepy.api.cel import types as t
 from kubepy.api.cel.env import Environment, dyn_environment
 from kubepy.api.cel.issues import CompileError
+from kubepy.api.cel.schema import declare
 from kubepy.api.cel.values import CelError, plain
 
 SELF = t.object_type("object", {
@@ -95,7 +97,7 @@ def test_libraries(source: str) -> None:
         ("1 / (self.a - 3)", "division by zero"),
         ("self.a % 0", "modulus by zero"), ("9223372036854775807 + self.a", "integer overflow"), ("d.a + 1", "no such overload"),
         ("int(self.n)", 'strconv.ParseInt: parsing "abc": invalid syntax'), ("optional.none().value()", "optional.none() dereference"),
-        ("self.n.matches('[')", "error parsing regexp: missing closing ]: `[`"), ("[].min()", "min called on empty list"),
+        ("self.n.matches('[' + '')", "error parsing regexp: missing closing ]: `[`"), ("[].min()", "min called on empty list"),
     ],
 )  # fmt: skip
 def test_runtime_errors(source: str, message: str) -> None:
@@ -150,3 +152,81 @@ def test_loops_draw_from_a_budget() -> None:
     with pytest.raises(CelError, match="actual cost limit exceeded"):
         program.eval({"n": list(range(1000))}, budget=[100_000])
     assert program.eval({"n": [1, 2]}, budget=[100_000]) is True
+
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "s": {"type": "string"},
+        "t": {"type": "string", "maxLength": 10},
+        "i": {"type": "integer"},
+        "o": {"type": "object", "properties": {"a": {"type": "string"}}},
+        "p": {"type": "object", "properties": {"a": {"type": "string"}}},
+        "if": {"type": "string"},
+        "ls": {"type": "array", "items": {"type": "string"}},
+        "ts": {"type": "array", "maxItems": 5, "items": {"type": "string", "maxLength": 5}},
+        "m": {"type": "object", "additionalProperties": {"type": "string"}},
+        "li": {"type": "array", "items": {"type": "integer"}},
+    },
+}
+TYPED = Environment({"self": declare(SCHEMA) or t.DYN})
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("self.s.matches('[')", "1:16: invalid matches argument"),
+        ("duration('1d') == duration('1h')", "1:10: invalid duration argument"),
+        ("timestamp('x') == timestamp('y')", "1:11: invalid timestamp argument"),
+        ("[1, 1.0, 1u].size() == 3", "1:5: expected type 'int' but found 'double'"),
+        ("{'a': 1, 2: 'b'}.size() == 2", "1:10: expected type 'string' but found 'int'"),
+        ("self.s == null", "1:8: found no matching overload for '_==_' applied to '(string, null)'"),
+        ("self.o == self.p", "1:8: found no matching overload for '_==_' applied to '(selfType.o, selfType.p)'"),
+        ("self.i && true", "1:5: expected type 'bool' but found 'int'"),
+        ("self.ls.all(x, x)", "1:16: expected type 'bool' but found 'string'"),
+        ("self.ls.exists_one(x, x)", "1:19: found no matching overload for '_?_:_' applied to '(string, int, int)'"),
+        ("self.ls.filter(x, x)", "1:15: found no matching overload for '_?_:_' applied to '(string, list(string), list(string))'"),
+        ("self.li.flatten()", "1:16: found no matching overload for 'flatten' applied to 'list(int).()'"),
+        ("'%d'.format([self.s])", "1:18: error during formatting: decimal clause can only be used on integers, was given string"),
+        ("'%z'.format([1])", '1:12: could not parse formatting clause: unrecognized formatting clause "z"'),
+        ("'%s'.format([1, 2])", "1:12: too many arguments supplied to string.format (expected 1, got 2)"),
+        ("'%s %s'.format([1])", "1:15: index 1 out of range"),
+        ("1e400 == 1.0", "1:1: invalid double literal"),
+        ("self.optMap(x, x)", "1:12: found no matching overload for 'hasValue' applied to 'selfType.()'"),
+    ],
+)  # fmt: skip
+def test_what_does_not_compile(source: str, message: str) -> None:
+    with pytest.raises(CompileError) as e:
+        TYPED.compile(source)
+    assert re.sub(r"selfType\d+", "selfType", str(e.value)).split("\n")[0] == f"ERROR: <input>:{message}"
+
+
+def test_patterns_of_searches_are_compiled_with_the_program() -> None:
+    with pytest.raises(CompileError, match=r"missing closing \]") as e:
+        TYPED.compile("self.s.find('[') == ''")
+    assert e.value.stage == "program instantiation failed"
+
+
+@pytest.mark.parametrize(
+    "source", ["self.if == 'a'", "self.__if__ == 'a'", "'%s %d'.format([self.s, self.i]) == ''", "sign(quantity('1')) == 1"]
+)
+def test_what_compiles(source: str) -> None:
+    assert TYPED.compile(source).type.kind == "bool"
+
+
+@pytest.mark.parametrize(
+    ("source", "high"),
+    [
+        ("self.i == 1", 2),
+        ("self == self", 2),
+        ("self.m.all(k, v, k == v)", 1_966_078),
+        ("self.ts.map(x, x + 'b').all(y, y.contains('q'))", 114),
+        ("self.ts.sortBy(x, x).size() > 1", 156),
+        ("self.ts.distinct().size() > 1", 65),
+        ("['a', 'b'].all(x, x.contains('q'))", 19),
+        ("self.t.upperAscii().contains('q')", 10),
+        ("type(self) == type(self)", 1_844_674_407_370_955_268),
+    ],
+)
+def test_static_costs(source: str, high: int) -> None:
+    assert TYPED.compile(source).cost.high == high
