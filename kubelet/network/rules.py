@@ -1,8 +1,9 @@
 """From service ports to an nftables ruleset, and from one ruleset to the next in one transaction. Pure: makes text.
 
 Lookup is by verdict maps, so that a packet's cost does not grow with the number of Services (as upstream's nftables
-proxy, KEP-3866): `service_ips` by address, protocol and port; `node_ports` by protocol and port. A Service port has a chain that picks
-an endpoint at random; an endpoint has a chain that rewrites the destination.
+proxy, KEP-3866): `service_ips` by address, protocol and port; `node_ports` by protocol and port; `cluster_ips` refuses the
+ports that a Service does not have. A Service port has a chain that picks an endpoint at random; an endpoint has a chain that
+rewrites the destination.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ MAPS = {
     "node_ports": "inet_proto . inet_service : verdict",
     "no_endpoints": "ipv4_addr . inet_proto . inet_service : verdict",
     "no_endpoint_ports": "inet_proto . inet_service : verdict",
+    "cluster_ips": "ipv4_addr : verdict",
 }
 
 
@@ -47,7 +49,9 @@ def _base_chains(o: Options) -> dict[str, tuple[str, ...]]:
     by_port = "fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap"
     local_ports = "ip daddr 127.0.0.0/8 meta l4proto . th dport vmap"
     dispatch = (f"{by_ip} @service_ips", f"{by_port} @node_ports")
-    refuse = (f"{by_ip} @no_endpoints", f"{by_port} @no_endpoint_ports")
+    refuse = tuple(f"ct state new {r}" for r in (f"{by_ip} @no_endpoints", f"{by_port} @no_endpoint_ports"))
+    # What is still meant for a Service's own address was rewritten by no rule: it must not leave by the default route.
+    stray = "ct state new ip daddr vmap @cluster_ips"
     return {
         "prerouting": ("type nat hook prerouting priority dstnat - 5; policy accept;", *dispatch),
         "output": ("type nat hook output priority -105; policy accept;", *dispatch, f"{local_ports} @node_ports"),
@@ -56,9 +60,9 @@ def _base_chains(o: Options) -> dict[str, tuple[str, ...]]:
             f"meta mark & {MASQUERADE_MARK} == {MASQUERADE_MARK} meta mark set meta mark ^ {MASQUERADE_MARK} masquerade fully-random",
             f"ct status dnat ip saddr 127.0.0.0/8 ip daddr {o.cluster_cidr} masquerade",
         ),
-        "filter_forward": ("type filter hook forward priority filter - 5; policy accept;", *(f"ct state new {r}" for r in refuse)),
-        "filter_output": ("type filter hook output priority filter - 5; policy accept;", *(f"ct state new {r}" for r in refuse)),
-        "filter_input": ("type filter hook input priority filter - 5; policy accept;", *(f"ct state new {r}" for r in refuse)),
+        "filter_forward": ("type filter hook forward priority filter - 5; policy accept;", *refuse, stray),
+        "filter_output": ("type filter hook output priority filter - 5; policy accept;", *refuse, stray),
+        "filter_input": ("type filter hook input priority filter - 5; policy accept;", *refuse),
         "refuse": ("meta l4proto tcp reject with tcp reset", "reject"),
         "mark_masquerade": (f"meta mark set meta mark | {MASQUERADE_MARK}",),
     }
@@ -79,6 +83,7 @@ class _Builder:
         inside = self._balance(p, p.cluster, "c")
         outside = inside if p.external == p.cluster else self._balance(p, p.external, "x")
         for ip in p.cluster_ips:
+            self.maps["cluster_ips"][ip] = "goto refuse"
             self._address("service_ips", "no_endpoints", f"{ip} . {p.protocol} . {p.port}", inside)
         if not (p.external_ips or p.node_port):
             return

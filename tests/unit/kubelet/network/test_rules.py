@@ -37,6 +37,13 @@ def test_a_service_without_endpoints_is_refused() -> None:
     assert "add element ip t no_endpoint_ports { tcp . 30080 : goto refuse }" in script
 
 
+def test_a_port_that_a_service_does_not_have_is_refused_here_and_not_sent_to_the_default_route() -> None:
+    rules = build([port(ONE)], OPTIONS)
+    assert rules.maps["cluster_ips"] == {"10.96.0.20": "goto refuse"}
+    for chain in ("filter_forward", "filter_output"):
+        assert rules.chains[chain][-1] == "ct state new ip daddr vmap @cluster_ips"
+
+
 def test_affinity_sets_survive_a_change_of_endpoints() -> None:
     script = transaction(build([port(ONE, affinity=60)], OPTIONS), build([port(ONE, TWO, affinity=60)], OPTIONS), "t")
     assert "delete set" not in script and script.count("add set") == 1
