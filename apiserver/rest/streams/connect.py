@@ -84,7 +84,7 @@ class Connector:
             return
         prefix = "/".join(info.path.split("/")[: 8 if r.namespaced else 6])
         rest = info.path[len(prefix) :]
-        if not rest and not upgrade:
+        if not rest and not upgrade and req.method in ("GET", "HEAD"):
             self._targets.proxy(r.plural, namespace, info.name, "/", "")  # raises what would be in the way
             location = info.path + "/" + ("?" + req.query_string.decode("latin-1") if req.query_string else "")
             req.exchange.respond(301, req.head("text/plain") + f"location: {location}\r\n".encode("latin-1"), b"")

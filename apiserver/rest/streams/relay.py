@@ -6,11 +6,13 @@ Upstream: apimachinery pkg/util/proxy/upgradeaware.go.
 from __future__ import annotations
 
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 from apiserver.rest.request import Request
-from apiserver.rest.streams import reader, tunnel
+from apiserver.rest.streams import links, reader, tunnel
 from apiserver.rest.streams.target import Target
 from kubepy.api import errors
 
@@ -64,7 +66,7 @@ class Relay:
         prefix: str = "",
         extra: Sequence[Header] = (),
     ) -> None:
-        """Pass a plain request on and stream its answer back. Redirects to absolute paths get `prefix`.
+        """Pass a plain request on and stream its answer back. With a `prefix`, redirects and links of pages lead there again.
 
         Raises ServiceUnavailable (with a prefix) or a plain StatusError when the other server cannot be reached.
         """
@@ -72,13 +74,16 @@ class Relay:
 
         answer = await self._ask(req, target, context, prefix, extra)
         exchange = req.exchange
+        hosts = frozenset((f"{target.host}:{target.port}", req.headers.get(b"host", b"").decode("latin-1")))
+        rewrite = partial(links.rewrite_url, prefix=prefix, hosts=hosts)
+        page = bool(prefix) and answer.content_type == "text/html" and "location" not in answer.headers
         lines = []
         for name, value in answer.headers.items():
             key = name.lower().encode("latin-1")
             if key in _HOP or key in (b"content-length", b"date"):
                 continue
-            if key == b"location" and prefix and value.startswith("/"):
-                value = prefix + value
+            if key == b"location" and prefix:
+                value = rewrite(value)
             lines.append(b"%b: %b\r\n" % (key, value.encode("latin-1", "replace")))
         if content_type and "content-type" not in answer.headers:
             lines.append(f"content-type: {content_type}\r\n".encode())
@@ -87,13 +92,18 @@ class Relay:
             if req.method == "HEAD":
                 exchange.respond(answer.status, b"".join(lines), b"")
                 return
+            if page:
+                # Whole: a link may lie across two pieces.
+                body = links.rewrite_body(await answer.read(), answer.headers.get("content-encoding", ""), rewrite)
+                exchange.respond(answer.status, b"".join(lines), body)
+                return
             exchange.start(answer.status, b"".join(lines))
             async for chunk in answer.content.iter_any():
                 if chunk and not exchange.write(chunk):
                     return
                 if exchange.full:
                     await exchange.drained()
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, zlib.error):
             exchange.transport.close()
             return
         finally:
@@ -126,6 +136,8 @@ class Relay:
         headers += [(k.decode("latin-1"), v.decode("latin-1")) for k, v in extra]
         if client := req.scope.get("client"):
             headers.append(("X-Forwarded-For", client[0]))
+        if prefix:
+            headers.append(("X-Forwarded-Uri", prefix + target.path.partition("?")[0]))
         host = f"[{target.host}]" if ":" in target.host else target.host
         url = URL(f"{'https' if target.tls else 'http'}://{host}:{target.port}{target.path}", encoded=True)
         length = req.headers.get(b"content-length")

@@ -5,6 +5,7 @@ Upstream: pkg/registry/core/pod/strategy.go (LogLocation, ResourceLocation, stre
 
 from __future__ import annotations
 
+import ipaddress
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,66 +100,93 @@ class Targets:
         Raises NotFound, BadRequest, ServiceUnavailable.
         """
         path = rest + (f"?{query}" if query else "")
-        scheme, plain, port = _split(name)
+        scheme, plain, port = _split(plural[:-1], name)
         if plural == "nodes":
             host, own = self.kubelet(plain)
             if port and port != str(own):
-                return Target(host, int(port), path, scheme == "https")
+                return Target(host, _number(port), path, scheme == "https")
             return Target(host, own, path, True, True)
         if plural == "pods":
             pod = self.pod(namespace, plain)
-            ip = (pod.get("status") or {}).get("podIP")
-            if not ip:
-                raise errors.BadRequest(f"address not allowed: pod {plain} has no IP")
-            return Target(ip, _pod_port(pod, port), path, scheme == "https")
-        return self._service(namespace, scheme, plain, port, path)
+            ips = (pod.get("status") or {}).get("podIPs") or [{}]
+            if not _is_global(ips[0].get("ip", "")):
+                raise errors.BadRequest("address not allowed")
+            number = _number(port) if port else _first_port(pod) or (443 if scheme == "https" else 80)
+            return Target(ips[0]["ip"], number, path, scheme == "https")
+        host, number = self._endpoint(namespace, name, plain, port)
+        return Target(host, number, path, scheme == "https")
 
-    def _service(self, namespace: str, scheme: str, name: str, wanted: str, path: str) -> Target:
-        service = self._lister.get("", "services", namespace, name)
-        if service is None:
-            raise errors.NotFound.of("", "services", name)
-        ports = (service.get("spec") or {}).get("ports") or ()
+    def _endpoint(self, namespace: str, asked: str, name: str, wanted: str) -> tuple[str, int]:
+        """A ready pod behind the Service, and its port. Endpoints that are no pods are not proxied to."""
         if wanted.isdigit():
-            match = next((p for p in ports if str(p.get("port")) == wanted), None)
+            service = self._lister.get("", "services", namespace, name)
+            if service is None:
+                raise errors.NotFound.of("", "services", name)
+            match = next((p for p in service["spec"].get("ports") or () if str(p.get("port")) == wanted), None)
             if match is None:
                 raise errors.ServiceUnavailable(f'no service port {wanted} found for service "{name}"')
             wanted = match.get("name", "")
-        unready = errors.ServiceUnavailable(f'no endpoints available for service "{name}"')
-        found: list[tuple[str, int]] = []
-        for piece in self._lister.list("discovery.k8s.io", "endpointslices", namespace):
-            if (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name") != name:
-                continue
-            targets = [p["port"] for p in piece.get("ports") or () if (p.get("name") or "") == wanted and p.get("port")]
-            for endpoint in piece.get("endpoints") or ():
-                if (endpoint.get("conditions") or {}).get("ready") is False:
-                    continue
-                found += [(address, port) for address in endpoint.get("addresses") or () for port in targets]
+        endpoints = self._lister.get("", "endpoints", namespace, name)
+        if endpoints is None:
+            raise errors.NotFound.of("", "endpoints", name)
+        subsets = endpoints.get("subsets") or ()
+        if not subsets:
+            raise errors.ServiceUnavailable(f'no endpoints available for service "{name}"')
+        found = [
+            (address["ip"], port["port"])
+            for subset in subsets
+            for port in subset.get("ports") or ()
+            if port.get("name", "") == wanted
+            for address in subset.get("addresses") or ()
+            if self._is_pod(namespace, address)
+        ]
         if not found:
-            raise unready
-        host, port = random.choice(found)
-        return Target(host, port, path, scheme == "https")
+            raise errors.ServiceUnavailable(f'no endpoints available for service "{asked}"')
+        return random.choice(found)
+
+    def _is_pod(self, namespace: str, address: Obj) -> bool:
+        ref = address.get("targetRef") or {}
+        if ref.get("namespace") != namespace:
+            return False
+        pod = self._lister.get("", "pods", namespace, ref.get("name", ""))
+        return pod is not None and any(i.get("ip") == address["ip"] for i in (pod.get("status") or {}).get("podIPs") or ())
 
 
-def _split(name: str) -> tuple[str, str, str]:
+def _split(kind: str, name: str) -> tuple[str, str, str]:
     """[scheme:]name[:port] → (scheme, name, port)."""
-    parts = name.split(":")
-    if len(parts) == 1:
-        return "", parts[0], ""
-    if len(parts) == 2:
-        return "", parts[0], parts[1]
-    if len(parts) == 3 and parts[0] in ("http", "https", ""):
-        return parts[0], parts[1], parts[2]
-    raise errors.BadRequest(f'invalid pod request "{name}"')
+    match name.split(":"):
+        case [plain]:
+            scheme = port = ""
+        case [plain, port]:
+            scheme = ""
+        case [scheme, plain, port]:
+            pass
+        case _:
+            scheme = plain = port = ""
+    if not plain or scheme not in ("", "http", "https"):
+        raise errors.BadRequest(f'invalid {kind} request "{name}"')
+    return scheme, plain, port
 
 
-def _pod_port(pod: Obj, wanted: str) -> int:
-    if wanted.isdigit():
-        return int(wanted)
-    for container in pod["spec"].get("containers") or ():
-        for p in container.get("ports") or ():
-            if not wanted or p.get("name") == wanted:
-                return int(p["containerPort"])
-    return 80
+def _number(port: str) -> int:
+    try:
+        return int(port)
+    except ValueError:
+        raise errors.ServiceUnavailable(f"error trying to reach service: dial tcp: lookup tcp/{port}: unknown port") from None
+
+
+def _is_global(address: str) -> bool:
+    """Go's net.IP.IsGlobalUnicast; False for what is no address."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return not (ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_unspecified or address == "255.255.255.255")
+
+
+def _first_port(pod: Obj) -> int:
+    """The first port that the pod's containers declare, or 0."""
+    return next((int(p["containerPort"]) for c in pod["spec"].get("containers") or () for p in c.get("ports") or ()), 0)
 
 
 def _container(pod: Obj, query: Query, *, logs: bool) -> str:

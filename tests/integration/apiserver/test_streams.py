@@ -32,6 +32,10 @@ async def other(scope: Any, receive: Any, send: Any) -> None:
         exchange.start(200, b"content-type: text/plain\r\n")
         exchange.write(b"line 1\n")
         exchange.end()
+    elif scope["path"] == "/page":
+        exchange.respond(200, b"content-type: text/html; charset=utf-8\r\n", b'<a href="/next">there</a>')
+    elif scope["path"] == "/moved":
+        exchange.respond(302, b"location: /page\r\n", b"")
     elif scope["path"] == "/apis/demo.example.com/v1":
         listed = (
             b'{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"demo.example.com/v1","resources":[{"name":"things",'
@@ -120,6 +124,17 @@ def test_exec_without_upgrade_is_refused(apiserver: ApiServer, pod: str) -> None
     with apiserver.http() as http:
         answer = http.post(f"{pod}/exec", params={"command": "ls"})
         assert (answer.status_code, answer.json()["message"]) == (400, "Upgrade request required")
+
+
+def test_a_proxied_page_leads_back_through_the_proxy(apiserver: ApiServer, pod: str) -> None:
+    proxy = "/api/v1/nodes/n1/proxy"
+    with apiserver.http() as http:
+        assert http.get(f"{proxy}/page").text == f'<a href="{proxy}/next">there</a>'
+        assert SEEN[-1][2][b"x-forwarded-uri"] == f"{proxy}/page".encode()
+        assert http.get(f"{proxy}/moved").headers["location"] == f"{proxy}/page"
+        assert (http.get(f"{proxy}?a=b").status_code, http.head(proxy).status_code) == (301, 301)
+        assert http.put(f"{proxy}?a=b").status_code == 200
+        assert SEEN[-1][:2] == ("/", "a=b")
 
 
 def wait_for(http: httpx.Client, path: str, status: int) -> httpx.Response:
