@@ -80,6 +80,14 @@ def resource_config(r: Resources) -> Json:
     return out
 
 
+def update_arguments(r: Resources) -> Json:
+    """The limits as the SDK's update call names them. The engine cannot take a memory limit away, nor is a resize allowed to."""
+    out: Json = {"cpu_shares": r.cpu_shares, "cpu_quota": r.cpu_quota or -1, "cpu_period": r.cpu_period}
+    if r.memory_limit:
+        out |= {"mem_limit": r.memory_limit, "memswap_limit": r.memory_limit}
+    return out
+
+
 def _security_options(spec: ContainerSpec) -> list[str]:
     s = spec.security
     out: list[str] = []

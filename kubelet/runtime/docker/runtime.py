@@ -329,10 +329,7 @@ class DockerRuntime:
 
     async def update_resources(self, container_id: str, resources: Resources) -> None:
         """Change its limits in place."""
-        await self._engine.call(
-            self._engine.api.update_container, container_id, cpu_shares=resources.cpu_shares, cpu_quota=resources.cpu_quota or -1,
-            cpu_period=resources.cpu_period, mem_limit=resources.memory_limit or -1, memswap_limit=resources.memory_limit or -1,
-        )  # fmt: skip
+        await self._engine.call(self._engine.api.update_container, container_id, **config.update_arguments(resources))
         self._picture.resized(container_id, resources)
 
     # -- images -----------------------------------------------------------------------------------------------------------------

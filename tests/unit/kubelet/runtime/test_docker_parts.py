@@ -19,6 +19,7 @@ from kubelet.runtime.interface import (
     Mount,
     PodIdentity,
     PortMapping,
+    Resources,
     RuntimeFailure,
     Sandbox,
     SandboxSpec,
@@ -165,3 +166,11 @@ def test_folders_of_pods_are_found_by_their_mounts() -> None:
         {"Labels": {"io.kubernetes.pod.uid": "u2"}, "Mounts": [{"Source": "/r/pods/u1/x"}]},
     ]
     assert pod_folders(listed) == {"/r/pods/u1"}
+
+
+def test_a_resize_without_memory_limit_leaves_it_alone() -> None:
+    assert config.update_arguments(Resources(cpu_shares=20)) == {"cpu_shares": 20, "cpu_quota": -1, "cpu_period": 100_000}
+    limited = config.update_arguments(Resources(cpu_shares=20, cpu_quota=5000, memory_limit=64 << 20))
+    assert limited == {
+        "cpu_shares": 20, "cpu_quota": 5000, "cpu_period": 100_000, "mem_limit": 64 << 20, "memswap_limit": 64 << 20,
+    }  # fmt: skip
