@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kubelet.runtime.docker import naming
-from kubelet.runtime.interface import ContainerSpec, Image, Resources, Sandbox, SandboxSpec
+from kubelet.runtime.interface import ContainerSpec, Image, Resources, Sandbox, SandboxSpec, Security
 
 Json = dict[str, Any]
 
@@ -17,21 +17,36 @@ SANDBOX_OOM_SCORE = -998
 _UNMASKED: Json = {"MaskedPaths": [], "ReadonlyPaths": []}
 
 
-_CAP_SYS_RESOURCE = 24
+_CAPABILITIES = (
+    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT",
+    "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE",
+    "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ",
+    "PERFMON", "BPF", "CHECKPOINT_RESTORE",
+)  # fmt: skip
+"""By number (linux/capability.h)."""
 
 
 @cache
-def may_lower_oom_score() -> bool:
-    """Whether this machine lets root protect a process from the OOM killer; some virtual machines and containers do not."""
+def withheld() -> frozenset[str]:
+    """The capabilities that this machine grants nobody, not even root: some virtual machines and containers withhold a few."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("CapBnd:"):
-            return bool(int(line.split()[1], 16) >> _CAP_SYS_RESOURCE & 1)
-    return True
+            bound = int(line.split()[1], 16)
+            last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+            return frozenset(name for n, name in enumerate(_CAPABILITIES[: last + 1]) if not bound >> n & 1)
+    return frozenset()
+
+
+def _all_capabilities() -> list[str]:
+    """What ALL can mean here; the engine takes it for all that the kernel knows, and then cannot start the container."""
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    return [f"CAP_{name}" for name in _CAPABILITIES[: last + 1] if name not in withheld()]
 
 
 def oom_score(wanted: int) -> int:
     """The score to ask for: where it may not be lowered, asking makes the container's start fail."""
-    return wanted if wanted >= 0 or may_lower_oom_score() else 0
+    return wanted if wanted >= 0 or "SYS_RESOURCE" not in withheld() else 0
 
 
 def sandbox_config(cluster: str, node: str, image: str, network: str, spec: SandboxSpec, ip: str) -> Json:
@@ -95,11 +110,28 @@ def _security_options(spec: ContainerSpec) -> list[str]:
         out.append("seccomp=unconfined")
     elif s.seccomp != "runtime/default":
         out.append(f"seccomp={s.seccomp}")
-    if s.apparmor and not s.privileged:
+    if s.privileged:
+        out.append("apparmor=unconfined")
+    elif s.apparmor:
         out.append(f"apparmor={s.apparmor}")
     if s.no_new_privileges:
         out.append("no-new-privileges")
     return out
+
+
+def _rights(s: Security) -> Json:
+    """What the container may do. Where capabilities are withheld, privileged is put together from what there is."""
+    added = list(s.cap_add)
+    if "ALL" in added and withheld():
+        added = _all_capabilities()
+    out: Json = {"Privileged": s.privileged, "CapAdd": added, "CapDrop": list(s.cap_drop)}
+    if s.privileged and withheld():
+        out = {"CapAdd": _all_capabilities(), "Devices": [_device("/dev")], "DeviceCgroupRules": ["a *:* rwm"], **_UNMASKED}
+    return out
+
+
+def _device(path: str) -> Json:
+    return {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rwm"}
 
 
 def container_config(cluster: str, node: str, sandbox: Sandbox, spec: ContainerSpec, image: Image, stop_signal: str) -> Json:
@@ -118,10 +150,8 @@ def container_config(cluster: str, node: str, sandbox: Sandbox, spec: ContainerS
         "OomScoreAdj": oom_score(spec.resources.oom_score_adj),
         "LogConfig": LOGS,
         "RestartPolicy": {"Name": "no"},
-        "Privileged": s.privileged,
         "ReadonlyRootfs": s.read_only_root,
-        "CapAdd": list(s.cap_add),
-        "CapDrop": list(s.cap_drop),
+        **_rights(s),
         "GroupAdd": list(s.groups),
         "SecurityOpt": _security_options(spec),
         **resource_config(spec.resources),
@@ -137,7 +167,7 @@ def container_config(cluster: str, node: str, sandbox: Sandbox, spec: ContainerS
     if spec.cgroup_parent:
         host["CgroupParent"] = spec.cgroup_parent
     if spec.devices:
-        host["Devices"] = [{"PathOnHost": d, "PathInContainer": d, "CgroupPermissions": "rwm"} for d in spec.devices]
+        host["Devices"] = [*host.get("Devices", ()), *map(_device, spec.devices)]
     config: Json = {
         "Image": image.id,
         "Labels": naming.container_labels(cluster, node, spec, sandbox.id, image.ref, stop_signal),

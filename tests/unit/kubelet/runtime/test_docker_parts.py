@@ -98,6 +98,30 @@ def test_container_configuration() -> None:
     assert made["Labels"]["io.kubepy.attempt"] == "2" and made["StopSignal"] == "SIGINT"
 
 
+def rights(security: Security) -> dict[str, object]:
+    sandbox, spec = Sandbox("sid", POD, 0, True, "10.0.0.2", False, 0.0), ContainerSpec(POD, "a", 0, "i", security=security)
+    host: dict[str, object] = config.container_config("c", "n", sandbox, spec, Image("sha256:1", "ref"), "")["HostConfig"]
+    return host
+
+
+def test_privileged_is_the_engines_own_where_nothing_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "withheld", frozenset)
+    host = rights(Security(privileged=True, cap_add=("ALL",)))
+    assert host["Privileged"] is True and host["CapAdd"] == ["ALL"] and "Devices" not in host
+    assert host["SecurityOpt"] == ["seccomp=unconfined", "apparmor=unconfined"]
+
+
+def test_privileged_is_put_together_where_the_machine_withholds_a_capability(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "withheld", lambda: frozenset({"SYS_RESOURCE"}))
+    host = rights(Security(privileged=True))
+    added = host["CapAdd"]
+    assert isinstance(added, list) and "CAP_SYS_ADMIN" in added and "CAP_SYS_RESOURCE" not in added
+    assert "Privileged" not in host and host["MaskedPaths"] == [] and host["DeviceCgroupRules"] == ["a *:* rwm"]
+    assert host["Devices"] == [{"PathOnHost": "/dev", "PathInContainer": "/dev", "CgroupPermissions": "rwm"}]
+    assert rights(Security(cap_add=("ALL",)))["CapAdd"] == added
+    assert rights(Security(cap_add=("NET_ADMIN",)))["CapAdd"] == ["NET_ADMIN"]
+
+
 def test_inspections_become_the_picture() -> None:
     labels = {"io.kubernetes.pod.uid": "u", "io.kubernetes.container.name": "a", "io.kubepy.kind": "container"}
     times = {"StartedAt": "2026-01-01T00:00:01Z", "FinishedAt": "2026-01-01T00:00:02Z"}
