@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from apiserver.context import Obj
 from apiserver.registry.catalog import Served
-from apiserver.storage.cacher import Entry
+from apiserver.rest import output
+from apiserver.storage.cacher import CacheEvent, Entry
 from kubepy.api import errors, fields
-from kubepy.api.selectors import LabelSelector, SelectorError, parse_label_selector
+from kubepy.api.selectors import FieldRequirement, LabelSelector, SelectorError, parse_label_selector
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`matches` is None when everything matches. `name` is set when a field selector names one object; `text` identifies the selectors."""
+    """`matches` is None when everything matches. `name` is set when a field selector names one object; `text` identifies the selectors.
+
+    `late` is the part that can be judged only on the object as the requested version shows it, which takes a conversion.
+    """
 
     matches: Callable[[Entry], bool] | None = None
     name: str | None = None
     text: str = ""
     index: tuple[str, str] | None = None
+    late: Callable[[Obj], bool] | None = None
 
 
 EVERYTHING = Selection()
@@ -55,6 +61,12 @@ def select(served: Served, label_selector: str, field_selector: str, name: str =
             index = (term.field, term.value)
         rest.append(term)
 
+    late = None
+    if rest and served.hub is None and served.from_storage is not None:
+        foreign = [term for term in rest if not term.field.startswith("metadata.")]
+        rest = [term for term in rest if term.field.startswith("metadata.")]
+        late = _shown(served, foreign) if foreign else None
+
     def matches(entry: Entry) -> bool:
         if wanted is not None and entry.name != wanted:
             return False
@@ -73,9 +85,35 @@ def select(served: Served, label_selector: str, field_selector: str, name: str =
                 return False
         return True
 
-    if wanted is None and labels is None and not rest:
+    if wanted is None and labels is None and not rest and late is None:
         return EVERYTHING
-    return Selection(matches, wanted, f"{label_selector}&{field_selector}&{name}", index)
+    text = f"{label_selector}&{field_selector}&{name}"
+    # What is left to judge here depends on the version: its watchers are a group of their own.
+    return Selection(matches, wanted, text if late is None else f"{text}&{served.resource.version}", index, late)
+
+
+def _shown(served: Served, terms: Sequence[FieldRequirement]) -> Callable[[Obj], bool]:
+    return lambda obj: fields.matches(served.resource, terms, obj)
+
+
+async def lately(served: Served, chosen: Selection, entries: Sequence[Entry]) -> list[Entry]:
+    """Those of `entries` that match in the requested version as well."""
+    if chosen.late is None or not entries:
+        return list(entries)
+    return [e for e, obj in zip(entries, await output.objects(served, entries), strict=True) if chosen.late(obj)]
+
+
+async def seen_lately(served: Served, chosen: Selection, events: Iterable[CacheEvent]) -> list[CacheEvent]:
+    """Events as a watcher sees them whose selector is judged in the requested version."""
+    out: list[CacheEvent] = []
+    for event in events:
+        if event.entry is None:
+            out.append(event)
+            continue
+        now, before = [bool(e and await lately(served, chosen, [e])) for e in (event.entry, event.previous)]
+        if (seen := event.seen(now, before)) is not None:
+            out.append(seen)
+    return out
 
 
 INDEXED = frozenset((("", "pods", "spec.nodeName"),))

@@ -59,6 +59,16 @@ class CacheEvent:
             out = memo[variant] = render(self)
         return out
 
+    def seen(self, now: bool, before: bool) -> CacheEvent | None:
+        """This change for a selector that matches the new state or not (`now`), and matched the old one or not (`before`)."""
+        if self.type is EventType.DELETED:
+            return self if before else None
+        if self.type is EventType.ADDED or self.previous is None:
+            return self if now else None
+        if now:
+            return self if before else self.appearing()
+        return self.vanishing() if before else None
+
     def appearing(self) -> CacheEvent:
         """This change for a selector that matches only the new state: ADDED."""
         if self._appearing is None:

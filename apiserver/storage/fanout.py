@@ -60,16 +60,8 @@ class Group:
         """The event as the group sees it: what begins to match is ADDED, what ceases to match is DELETED; None: not at all."""
         entry, previous = event.entry, event.previous
         assert entry is not None
-        if event.type is EventType.DELETED:
-            assert previous is not None
-            return event if self.sees(previous) else None
-        now = self.sees(entry)
-        if event.type is EventType.ADDED or previous is None:
-            return event if now else None
-        before = self.sees(previous)
-        if now:
-            return event if before else event.appearing()
-        return event.vanishing() if before else None
+        now = event.type is not EventType.DELETED and self.sees(entry)
+        return event.seen(now, previous is not None and self.sees(previous))
 
 
 class Fanout:

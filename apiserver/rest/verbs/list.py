@@ -145,7 +145,17 @@ async def _ready(registry: Registry, options: params.ListOptions) -> None:
 
 
 async def read(registry: Registry, served: Served, namespace: str | None, options: params.ListOptions, chosen: Selection) -> Page:
-    """The page of a collection that the options ask for. Raises BadRequest, Gone, Timeout."""
+    """The page of a collection that the options ask for. Raises BadRequest, Gone, Timeout.
+
+    Where the selector can be judged only after a conversion, a page may hold less than its limit.
+    """
+    page = await _read(registry, served, namespace, options, chosen)
+    if chosen.late is not None:
+        page.entries = await selection.lately(served, chosen, page.entries)
+    return page
+
+
+async def _read(registry: Registry, served: Served, namespace: str | None, options: params.ListOptions, chosen: Selection) -> Page:
     cacher = registry.cacher
     prefix = served.resource.storage_prefix
     limit = max(options.limit, 0)

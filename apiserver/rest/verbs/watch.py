@@ -84,7 +84,7 @@ async def watch(registry: Registry, req: Request, served: Served, watches: Watch
     req.exchange.on_gone = watcher.close
     try:
         req.exchange.start(200, req.head(content_type))
-        await _pump(req, served, watcher, include)
+        await _pump(req, served, watcher, include, chosen)
     finally:
         for timer in timers:
             timer.cancel()
@@ -116,28 +116,29 @@ def _last_bookmark(registry: Registry, watcher: Watcher) -> None:
     registry.cacher.bookmark(watcher)
 
 
-async def _pump(req: Request, served: Served, watcher: Watcher, include: str) -> None:
+async def _pump(req: Request, served: Served, watcher: Watcher, include: str, chosen: Selection) -> None:
     exchange = req.exchange
     transform, version = req.accept.transform, req.accept.version
     framed = req.accept.media == negotiate.PROTOBUF
     raw = output.is_raw(served) and not transform and not framed
     headers = True
     async for batch in watcher:
+        events = batch if chosen.late is None else await selection.seen_lately(served, chosen, batch)
         if raw:
             first = batch.events[0]
             data = batch.lines if first.type is not EventType.BOOKMARK else _bookmark_line(served, first)
             if len(batch.events) > 1 and batch.events[-1].type is EventType.BOOKMARK:
                 data = b"".join([_line(served, e) for e in batch])
         elif framed:
-            data = b"".join([await _frame(served, event, transform, version) for event in batch])
+            data = b"".join([await _frame(served, event, transform, version) for event in events])
         elif transform == "Table":
             lines = []
-            for event in batch:
+            for event in events:
                 lines.append(await _table_line(served, event, include, version, headers))
                 headers = False
             data = b"".join(lines)
         else:
-            data = b"".join([await _converted_line(served, event, transform, version) for event in batch])
+            data = b"".join([await _converted_line(served, event, transform, version) for event in events])
         if not data:
             continue
         if not exchange.write(data):

@@ -325,6 +325,7 @@ def test_a_webhook_converts(http: httpx.Client, namespace: str, tmp_path: Path) 
     spec.pop("x-kubernetes-validations")
     spec["properties"]["bulk"] = spec["properties"].pop("size")
     spec["required"] = ["bulk"]
+    first["selectableFields"], second["selectableFields"] = [{"jsonPath": ".spec.size"}], [{"jsonPath": ".spec.bulk"}]
     crd["spec"]["versions"].append(second)
     with converter(tmp_path) as config:
         crd["spec"]["conversion"] = {"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": config}}
@@ -344,3 +345,20 @@ def test_a_webhook_converts(http: httpx.Client, namespace: str, tmp_path: Path) 
             with http.stream("GET", two, params={"watch": "true", "timeoutSeconds": 2}) as events:
                 first_event = json.loads(next(events.iter_lines()))
             assert first_event["object"]["spec"] == {"bulk": 5, "color": "red"}
+            _select_in_both_versions(http, one, two)
+
+
+def _select_in_both_versions(http: httpx.Client, one: str, two: str) -> None:
+    """Fields are compared as the requested version shows them, whatever version is stored."""
+    for base, field in ((one, "spec.size"), (two, "spec.bulk")):
+        listed = http.get(base, params={"fieldSelector": f"{field}=7"}).json()
+        assert [w["metadata"]["name"] for w in listed["items"]] == ["b"]
+    version = listed["metadata"]["resourceVersion"]
+    http.patch(f"{one}/a", json={"spec": {"size": 7}}, headers=MERGE).raise_for_status()
+    http.patch(f"{one}/b", json={"spec": {"size": 8}}, headers=MERGE).raise_for_status()
+    query = {"watch": "true", "timeoutSeconds": 2, "fieldSelector": "spec.bulk=7", "resourceVersion": version}
+    with http.stream("GET", two, params=query) as events:
+        seen = [json.loads(line) for line in events.iter_lines()]
+    assert [(e["type"], e["object"]["metadata"]["name"]) for e in seen] == [("ADDED", "a"), ("DELETED", "b")]
+    assert http.delete(two, params={"fieldSelector": "spec.bulk=7"}).json()["items"][0]["metadata"]["name"] == "a"
+    assert [w["metadata"]["name"] for w in http.get(one).json()["items"]] == ["b"]
