@@ -125,7 +125,33 @@ def _value(node: Node) -> Convert:
             if node.time:
                 return _time(time_text if node.time == "seconds" else micro_time_text)
             return _bytes if node.format == "byte" else _scalar(str, node.go_type)
+    if node.either:
+        return _either(node)
     return _int_or_string if node.int_or_string else _opaque
+
+
+def _either(node: Node) -> Convert:
+    """A schema or something else. Go reads the schema apart, so what is unknown in it goes without a word."""
+    schema: Convert | None = None
+    other = node.either
+
+    def convert(value: Any, _seen: list[str]) -> Any:
+        nonlocal schema
+        if schema is None:
+            schema = _value(node.fields[""])
+        if type(value) is dict:
+            return schema(value, [])
+        if type(value) is list and other != "boolean":
+            return ([_checked(x, "string") for x in value] if other == "strings" else [schema(x or {}, []) for x in value]) or None
+        if value is None:
+            return OMIT
+        if other != "boolean":
+            return None
+        if type(value) is not bool:
+            raise DecodeError("boolean or JSON schema expected")
+        return value
+
+    return convert
 
 
 def _scalar(kind: type, go_type: str) -> Convert:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -23,9 +23,12 @@ _OPAQUE = {
     "io.k8s.apimachinery.pkg.runtime.RawExtension",
     _META + "FieldsV1",
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool",
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray",
+}
+_SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+_EITHER: dict[str, Literal["list", "boolean", "strings"]] = {
+    _SCHEMA + "OrArray": "list",
+    _SCHEMA + "OrBool": "boolean",
+    _SCHEMA + "OrStringArray": "strings",
 }
 _GO = {"integer": "int32", "boolean": "bool", "number": "float64", "string": "string"}
 
@@ -164,6 +167,9 @@ def _definition(name: str) -> Node:
         node.type, node.time = "string", "seconds"
     elif name == _META + "MicroTime":
         node.type, node.time = "string", "micro"
+    elif name in _EITHER:
+        node.type, node.either, node.preserve_unknown = "any", _EITHER[name], True
+        node.resolve = lambda: {"": _definition(_SCHEMA)}
     elif name in _OPAQUE or "properties" not in schema:
         node.type, node.preserve_unknown = "any", True
     else:

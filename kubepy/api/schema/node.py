@@ -35,6 +35,8 @@ class Node:
     int_or_string: bool = False
     quantity: bool = False
     time: Literal["seconds", "micro"] | None = None
+    either: Literal["list", "boolean", "strings"] | None = None
+    """`any` that holds a JSONSchemaProps, or else this."""
     preserve_unknown: bool = False
     embedded_resource: bool = False
     nullable: bool = False

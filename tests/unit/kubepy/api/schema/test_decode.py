@@ -9,6 +9,7 @@ import pytest
 
 from kubepy.api.kinds import RESOURCES
 from kubepy.api.schema import DecodeError, decoder_for, node_for, with_empties
+from kubepy.api.schema.decode import Decoded
 from kubepy.api.schema.defaults import DEFAULTS
 from kubepy.api.schema.definitions import node_for_definition
 
@@ -100,6 +101,28 @@ def test_nulls_and_empty_values_go_where_go_drops_them() -> None:
         "spec"
     ]
     assert not {"hostname", "hostNetwork", "nodeSelector", "tolerations", "overhead"} & spec.keys()
+
+
+@pytest.mark.parametrize(
+    ("schema", "normal"),
+    [
+        ({"items": {"type": "string", "format": "", "nullable": False, "bogus": 1}}, {"items": {"type": "string"}}),
+        ({"items": [{"type": "string", "title": ""}]}, {"items": [{"type": "string"}]}),
+        ({"items": {"items": {"pattern": "", "type": "object"}}}, {"items": {"items": {"type": "object"}}}),
+        ({"additionalProperties": False}, {"additionalProperties": False}),
+        ({"additionalProperties": {"id": "", "type": "object"}}, {"additionalProperties": {"type": "object"}}),
+        ({"dependencies": {"a": ["b"], "c": {"id": "", "title": "t"}}}, {"dependencies": {"a": ["b"], "c": {"title": "t"}}}),
+    ],
+)
+def test_schemas_inside_schemas_are_normalised_too(schema: Obj, normal: Obj) -> None:
+    node = node_for_definition("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")
+    assert decoder_for(node).decode(schema) == Decoded(normal, [])
+
+
+def test_a_schema_or_a_boolean_is_nothing_else() -> None:
+    node = node_for_definition("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")
+    with pytest.raises(DecodeError, match="boolean or JSON schema expected"):
+        decoder_for(node).decode({"additionalProperties": "x"})
 
 
 def test_pointers_keep_zeros() -> None:
