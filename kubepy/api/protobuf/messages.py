@@ -136,6 +136,9 @@ def _numbers(data: bytes) -> dict[int, int | bytes]:
     return {number: value for number, _, value in wire.fields(data)}
 
 
+_ZERO_TIME = dt.datetime(1, 1, 1, tzinfo=_UTC)
+
+
 def _read_time(data: bytes, micro: bool) -> str | None:
     found = _numbers(data)
     seconds = found.get(1, 0)
@@ -143,9 +146,9 @@ def _read_time(data: bytes, micro: bool) -> str | None:
     if not found or not isinstance(seconds, int) or not isinstance(nanos, int):
         return None
     moment = dt.datetime.fromtimestamp(0, _UTC) + dt.timedelta(seconds=wire.signed(seconds), microseconds=wire.signed(nanos) // 1000)
-    if moment.year == 1:
+    if moment == _ZERO_TIME:
         return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if micro else "%Y-%m-%dT%H:%M:%SZ")
+    return moment.isoformat(timespec="microseconds" if micro else "seconds").replace("+00:00", "Z")
 
 
 def _read_int_or_string(data: bytes) -> int | str:

@@ -94,3 +94,11 @@ def test_unknown_fields_and_kinds() -> None:
 def test_rubbish(data: bytes) -> None:
     with pytest.raises(protobuf.NotProtobuf):
         protobuf.unpack(data)
+
+
+def test_times_of_the_first_year_are_times_but_for_the_very_first_second() -> None:
+    lease = {"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": {"name": "a"}}
+    early = {**lease, "spec": {"renewTime": "0001-01-01T00:00:02.000000Z"}}
+    assert protobuf.unpack(protobuf.pack(early)) == early
+    zero = {**lease, "spec": {"holderIdentity": "h", "renewTime": "0001-01-01T00:00:00.000000Z"}}
+    assert protobuf.unpack(protobuf.pack(zero))["spec"].get("renewTime") is None
