@@ -24,6 +24,9 @@ _HOP = frozenset(
 _PRIVATE = frozenset((b"authorization", b"host", b"content-length", b"x-remote-user", b"x-remote-group", b"x-remote-uid"))
 _UPGRADE = frozenset((b"upgrade", b"connection"))
 
+_AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""What the client library would add: a header that the client did not send is none of ours to invent."""
+
 
 class Relay:
     """Holds the pool of connections that plain requests share."""
@@ -130,14 +133,16 @@ class Relay:
 
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None, sock_connect=tunnel.CONNECT_SECONDS)
+                auto_decompress=False,
+                skip_auto_headers=_AUTOMATIC,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=tunnel.CONNECT_SECONDS),
             )
         headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in req.scope["headers"] if k not in _HOP and k not in _PRIVATE]
         headers += [(k.decode("latin-1"), v.decode("latin-1")) for k, v in extra]
         if client := req.scope.get("client"):
             headers.append(("X-Forwarded-For", client[0]))
         if prefix:
-            headers.append(("X-Forwarded-Uri", prefix + target.path.partition("?")[0]))
+            headers.append(("X-Forwarded-Uri", prefix.rstrip("/") + target.path.partition("?")[0]))
         host = f"[{target.host}]" if ":" in target.host else target.host
         url = URL(f"{'https' if target.tls else 'http'}://{host}:{target.port}{target.path}", encoded=True)
         length = req.headers.get(b"content-length")
