@@ -166,9 +166,11 @@ async def _read(registry: Registry, served: Served, namespace: str | None, optio
         revision, start = continuation.decode(options.token)
         after = _absolute(served, namespace, start)
         await cacher.fresh()
-        if revision < 0 or cacher.generation(prefix) <= revision:
-            at = cacher.revision if revision < 0 else revision
-            return _cached(registry, served, namespace, after, limit, chosen, at)
+        if revision < 0:
+            return _cached(registry, served, namespace, after, limit, chosen, cacher.revision)
+        if cacher.generation(prefix) <= revision:
+            await _check_kept(registry, _scope_prefix(served, namespace), after, revision)
+            return _cached(registry, served, namespace, after, limit, chosen, revision)
         return await _historic(registry, served, namespace, after, limit, chosen, revision)
     if options.version == "0" and options.match != params.EXACT:
         return _cached(registry, served, namespace, "", 0, chosen, cacher.revision)
@@ -266,6 +268,16 @@ async def _historic(
                 return Page(out, revision, token, remaining if chosen.matches is None else None)
         if not part.remaining or not part.items:
             return Page(out, revision)
+
+
+async def _check_kept(registry: Registry, scope: str, after: str, revision: int) -> None:
+    """A token ends with the history that it is from, even where nothing has changed since. Raises Gone."""
+    try:
+        await registry.storage.range(scope, after=after, limit=1, revision=revision)
+    except interface.Compacted:
+        raise _expired(after[len(scope) :]) from None
+    except interface.FutureRevision as e:
+        raise too_large(revision, e.current) from None
 
 
 def _expired(start: str) -> errors.Gone:

@@ -1,0 +1,63 @@
+"""Pages of a list: a token is good as long as the history that it is from."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from apiserver.rest import continuation, params
+from apiserver.rest.selection import EVERYTHING
+from apiserver.rest.verbs.list import read
+from apiserver.storage.interface import Compacted
+from kubepy.api import errors
+from kubepy.api.kinds import RESOURCES
+
+SERVED: Any = SimpleNamespace(resource=next(r for r in RESOURCES if r.plural == "podtemplates"))
+SCOPE = SERVED.resource.storage_prefix + "ns/"
+
+
+class Cacher:
+    """Nothing has changed since revision 5; the store is at 9."""
+
+    revision = 9
+
+    async def fresh(self) -> None:
+        pass
+
+    def generation(self, prefix: str) -> int:
+        return 5
+
+    def page(self, prefix: str, namespace: str | None, after: str, limit: int) -> tuple[list[Any], int]:
+        return [SimpleNamespace(key=f"{SCOPE}b")], 3
+
+
+def registry(oldest: int) -> Any:
+    async def range(scope: str, *, after: str, limit: int, revision: int) -> None:
+        assert (scope, limit) == (SCOPE, 1)
+        if revision < oldest:
+            raise Compacted(oldest)
+
+    return SimpleNamespace(cacher=Cacher(), storage=SimpleNamespace(range=range))
+
+
+async def page(oldest: int, revision: int) -> Any:
+    options = params.ListOptions(limit=1, token=continuation.encode(revision, "a"))
+    return await read(registry(oldest), SERVED, "ns", options, EVERYTHING)
+
+
+async def test_a_token_goes_on_where_its_history_is_kept() -> None:
+    found = await page(oldest=5, revision=7)
+    assert (found.revision, found.remaining) == (7, 3)
+
+
+async def test_a_token_ends_with_its_history_although_nothing_has_changed() -> None:
+    with pytest.raises(errors.Gone) as raised:
+        await page(oldest=8, revision=7)
+    token = raised.value.status()["metadata"]["continue"]
+    assert continuation.decode(token) == (-1, "a")
+
+
+async def test_the_token_of_that_error_goes_on_at_the_present() -> None:
+    assert (await page(oldest=8, revision=-1)).revision == 9
