@@ -38,12 +38,6 @@ def withheld() -> frozenset[str]:
     return frozenset()
 
 
-def _all_capabilities() -> list[str]:
-    """What ALL can mean here; the engine takes it for all that the kernel knows, and then cannot start the container."""
-    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
-    return [f"CAP_{name}" for name in _CAPABILITIES[: last + 1] if name not in withheld()]
-
-
 def oom_score(wanted: int) -> int:
     """The score to ask for: where it may not be lowered, asking makes the container's start fail."""
     return wanted if wanted >= 0 or "SYS_RESOURCE" not in withheld() else 0
@@ -121,12 +115,14 @@ def _security_options(spec: ContainerSpec) -> list[str]:
 
 def _rights(s: Security) -> Json:
     """What the container may do. Where capabilities are withheld, privileged is put together from what there is."""
-    added = list(s.cap_add)
-    if "ALL" in added and withheld():
-        added = _all_capabilities()
-    out: Json = {"Privileged": s.privileged, "CapAdd": added, "CapDrop": list(s.cap_drop)}
-    if s.privileged and withheld():
-        out = {"CapAdd": _all_capabilities(), "Devices": [_device("/dev")], "DeviceCgroupRules": ["a *:* rwm"], **_UNMASKED}
+    out: Json = {"Privileged": s.privileged, "CapAdd": list(s.cap_add), "CapDrop": list(s.cap_drop)}
+    if not withheld():
+        return out
+    if s.privileged:
+        out = {"CapAdd": ["ALL"], "CapDrop": [], "Devices": [_device("/dev")], "DeviceCgroupRules": ["a *:* rwm"], **_UNMASKED}
+    if "ALL" in out["CapAdd"]:
+        # For the engine that is all that the kernel knows, and the container would not start.
+        out["CapDrop"] = [*out["CapDrop"], *sorted(withheld())]
     return out
 
 

@@ -114,12 +114,11 @@ def test_privileged_is_the_engines_own_where_nothing_is_withheld(monkeypatch: py
 def test_privileged_is_put_together_where_the_machine_withholds_a_capability(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "withheld", lambda: frozenset({"SYS_RESOURCE"}))
     host = rights(Security(privileged=True))
-    added = host["CapAdd"]
-    assert isinstance(added, list) and "CAP_SYS_ADMIN" in added and "CAP_SYS_RESOURCE" not in added
+    assert (host["CapAdd"], host["CapDrop"]) == (["ALL"], ["SYS_RESOURCE"])
     assert "Privileged" not in host and host["MaskedPaths"] == [] and host["DeviceCgroupRules"] == ["a *:* rwm"]
     assert host["Devices"] == [{"PathOnHost": "/dev", "PathInContainer": "/dev", "CgroupPermissions": "rwm"}]
-    assert rights(Security(cap_add=("ALL",)))["CapAdd"] == added
-    assert rights(Security(cap_add=("NET_ADMIN",)))["CapAdd"] == ["NET_ADMIN"]
+    assert rights(Security(cap_add=("ALL",), cap_drop=("KILL",)))["CapDrop"] == ["KILL", "SYS_RESOURCE"]
+    assert rights(Security(cap_add=("NET_ADMIN",)))["CapDrop"] == []
 
 
 def test_inspections_become_the_picture() -> None:
