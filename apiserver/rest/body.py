@@ -5,6 +5,7 @@ Upstream: apiserver pkg/endpoints/handlers (create.go, update.go, rest.go), apim
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from apiserver.registry.catalog import Catalog, Served
 from apiserver.rest import gojson, goyaml
 from apiserver.rest.negotiate import JSON, PROTOBUF, YAML
 from kubepy.api import errors, protobuf
-from kubepy.api.schema import Decoded, DecodeError, with_empties
+from kubepy.api.schema import Decoded, DecodeError, strict_errors, with_empties
 
 MEDIA = (JSON, YAML, PROTOBUF)
 _ACCEPTED = "the body of the request was in an unknown format - accepted media types include: "
@@ -133,6 +134,10 @@ def object_of(body: bytes, media: str, served: Served, kind: str, *, strict: boo
             raise Unreadable(f"Object 'Kind' is missing in '{body.decode('utf-8', 'replace')}'")
     except Unreadable as e:
         raise errors.BadRequest(f"the object provided is unrecognized (must be of type {kind}): {e} ({_shown(body)})") from None
+    if complaints and media == JSON and not served.resource.custom:
+        # Go finds duplicate and unknown fields in one walk: they are told in the order of the document.
+        with contextlib.suppress(RecursionError):  # nested deeper than any type is
+            complaints = strict_errors(served.node, body)
     return value, complaints
 
 
@@ -177,7 +182,8 @@ def decode(ctx: Context, served: Served, obj: Obj, complaints: list[str]) -> Obj
         decoded = served.decoder.decode(obj)
     except DecodeError as e:
         raise errors.BadRequest(f'{r.kind} in version "{r.version}" cannot be handled as a {r.kind}: {e}') from None
-    report(ctx, r.kind, r.version, complaints + [f'unknown field "{path}"' for path in decoded.unknown])
+    unknown = (f'unknown field "{path}"' for path in decoded.unknown)
+    report(ctx, r.kind, r.version, complaints + [text for text in unknown if text not in complaints])
     return defaulted(ctx, served, obj, decoded)
 
 
