@@ -16,6 +16,7 @@ from apiserver.registry.store import Registry
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
 from apiserver.rest.streams import reader
+from apiserver.rest.streams.options import options_of
 from apiserver.rest.streams.relay import Relay
 from apiserver.rest.streams.target import Target, Targets
 from kubepy.api import errors
@@ -62,7 +63,8 @@ class Connector:
         upgrade = req.headers.get(b"upgrade", b"")
         if sub in _STREAMED and req.method == "GET":
             api.require(req.ctx.user, replace(info, verb="create"))
-        await self._admit(req, served)
+        if sub != "log":  # a log is read, not connected to
+            await self._admit(req, served)
         await self._registry.cacher.fresh()
         namespace = info.namespace if r.namespaced else ""
         if sub == "log":
@@ -99,8 +101,11 @@ class Connector:
 
     async def _admit(self, req: Request, served: Served) -> None:
         info = req.info
-        options = {k: (v if k == "command" else v[0]) for k, v in req.query.items()}
-        namespace = info.namespace if served.resource.namespaced else ""
+        r = served.resource
+        kind = next((s.kind for s in r.subresources if s.name == info.subresource), "")
+        path = "/" + "/".join(info.path.split("/")[8 if r.namespaced else 6 :])
+        options = options_of(kind, req.query, path)
+        namespace = info.namespace if r.namespaced else ""
         args = (req.ctx, "CONNECT", served, info.subresource, namespace, info.name, options, None, None)
         await self._registry.admit(*args)
         await self._registry.validate(*args)
