@@ -6,7 +6,7 @@ Upstream: kube-openapi's generated definitions; apiextensions-apiserver pkg/cont
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from kubepy.api.openapi import enums
@@ -18,6 +18,7 @@ Obj = dict[str, Any]
 V3 = "#/components/schemas/"
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_POD = "io.k8s.api.core.v1.Pod"
 PATCH = _META + "Patch"
 STATUS = _META + "Status"
 DELETE_OPTIONS = _META + "DeleteOptions"
@@ -171,13 +172,35 @@ def closure(roots: Iterable[str], own: Mapping[str, Obj]) -> dict[str, Obj]:
     return dict(sorted(out.items()))
 
 
-_TYPE_META = {
-    field: {"type": "string", "description": text}
-    for field, text in (
-        ("apiVersion", "The version of this representation of the object."),
-        ("kind", "The kind of the object, in CamelCase."),
-    )
-}
+@cache
+def _said(definition: str, field: str) -> str:
+    """What the published definitions say of a field."""
+    return str(definitions()[definition]["properties"][field]["description"])
+
+
+@cache
+def _conventions() -> str:
+    """The page that the definitions' descriptions lead to."""
+    return _said(_POD, "metadata").partition("More info: ")[2].partition("#")[0]
+
+
+def _type_meta() -> Obj:
+    return {field: {"type": "string", "description": _said(_POD, field)} for field in ("apiVersion", "kind")}
+
+
+def _embedded_type_meta() -> Obj:
+    first = _said(_POD, "apiVersion").partition(". ")[0].removeprefix("APIVersion")
+    texts = {
+        "apiVersion": f"apiVersion{first}. More info: {_conventions()}#resources",
+        "kind": f"kind is a string value representing the type of this object. In CamelCase. More info: {_conventions()}#types-kinds",
+    }
+    return {field: {"type": "string", "description": text} for field, text in texts.items()}
+
+
+def _metadata() -> Obj:
+    return _ref(_META + "ObjectMeta", _said(_POD, "metadata"))
+
+
 _NOT_IN_V2 = {"oneOf", "anyOf", "allOf", "not", "nullable", "default"}
 
 
@@ -189,7 +212,7 @@ def custom_schemas(resource: Resource, schema: Mapping[str, Any] | None, *, v2: 
         own: Obj = {"type": "object"}
     else:
         own = _plain(schema, v2)
-        own["properties"] = own.get("properties", {}) | _TYPE_META | {"metadata": _ref(_META + "ObjectMeta", "Standard object's metadata.")}
+        own["properties"] = own.get("properties", {}) | _type_meta() | {"metadata": _metadata()}
     own["x-kubernetes-group-version-kind"] = [gvk(resource.group, resource.version, resource.kind)]
     if resource.selectable_fields and not v2:
         own["x-kubernetes-selectable-fields"] = [{"fieldPath": f} for f in resource.selectable_fields]
@@ -197,10 +220,14 @@ def custom_schemas(resource: Resource, schema: Mapping[str, Any] | None, *, v2: 
         "description": f"{resource.list_kind} is a list of {resource.kind}",
         "type": "object",
         "required": ["items"],
-        "properties": _TYPE_META
+        "properties": _type_meta()
         | {
-            "metadata": _ref(_META + "ListMeta", "Standard list metadata."),
-            "items": {"description": f"List of {resource.plural}.", "type": "array", "items": {"$ref": V3 + kind_name}},
+            "metadata": _ref(_META + "ListMeta", _said(_POD + "List", "metadata")),
+            "items": {
+                "description": f"List of {resource.plural}. More info: {_conventions()}",
+                "type": "array",
+                "items": {"$ref": V3 + kind_name},
+            },
         },
         "x-kubernetes-group-version-kind": [gvk(resource.group, resource.version, resource.list_kind)],
     }
@@ -222,8 +249,7 @@ def _plain(schema: Mapping[str, Any], v2: bool) -> Obj:
         if isinstance(schema.get(key), dict):
             out[key] = _plain(schema[key], v2)
     if schema.get("x-kubernetes-embedded-resource") and not (v2 and schema.get("x-kubernetes-preserve-unknown-fields")):
-        metadata = {"metadata": _ref(_META + "ObjectMeta", "Standard object's metadata.")}
-        out["properties"] = out.get("properties", {}) | _TYPE_META | metadata
+        out["properties"] = out.get("properties", {}) | _embedded_type_meta() | {"metadata": _metadata()}
         out["required"] = [*out.get("required", ()), *(k for k in ("kind", "apiVersion") if k not in out.get("required", ()))]
     return out
 

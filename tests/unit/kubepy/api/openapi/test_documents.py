@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from kubepy.api.kinds import RESOURCES, resource
-from kubepy.api.openapi import Documents, Source
+from kubepy.api.openapi import Documents, Source, schemas
 from kubepy.api.openapi.schemas import references
 from kubepy.api.resource import Resource, Subresource
 
@@ -123,3 +123,15 @@ def test_conditional_requests_and_media_types(documents: Documents) -> None:
     assert documents.answer("/openapi/v3/api/v1", {"if-none-match": headers["Etag"]}, "")[0] == 304
     assert documents.answer("/openapi/v2", {"accept": "application/xml"}, "")[0] == 406
     assert documents.answer("/openapi/v2", {"accept": "application/json"}, "")[0] == 200
+
+
+def test_custom_resources_describe_their_type_as_all_kinds_do() -> None:
+    resource = Resource("x.example.com", "v1", "foos", "Foo", "foo", True, custom=True)
+    inner = {"type": "object", "x-kubernetes-embedded-resource": True}
+    found = schemas.custom_schemas(resource, {"type": "object", "properties": {"inner": inner}})
+    own, listing = found["com.example.x.v1.Foo"]["properties"], found["com.example.x.v1.FooList"]["properties"]
+    assert own["apiVersion"] == listing["apiVersion"] == schemas.definition("io.k8s.api.core.v1.Pod")["properties"]["apiVersion"]
+    assert own["metadata"]["description"].startswith("Standard object's metadata. More info: https://")
+    assert own["inner"]["properties"]["apiVersion"]["description"].startswith("apiVersion defines the versioned schema")
+    assert own["inner"]["required"] == ["kind", "apiVersion"]
+    assert listing["items"]["description"].startswith("List of foos. More info: https://")
