@@ -21,6 +21,7 @@ from kubelet.pods import admit, cgroups, files, imagevolumes, plan, spec
 from kubelet.pods import container as making
 from kubelet.pods import status as standing
 from kubelet.pods.conditions import OWNED
+from kubelet.pods.ending import ended
 from kubelet.pods.images import NotStarted
 from kubelet.pods.killer import Deadline, kill_all, kill_container
 from kubelet.pods.messages import Messages
@@ -210,6 +211,8 @@ class PodWorker:
                 if condition["type"] in ("Ready", "ContainersReady"):
                     condition |= {"status": "False", "reason": "PodFailed"}
                     condition.pop("message", None)
+        if terminal:
+            status = ended(pod, status)
         if not self._deleted:
             self._host.statuses.set(self.uid, status)
         return status
