@@ -9,6 +9,7 @@ from typing import Any
 
 from kubelet.config import KubeletConfig
 from kubelet.objects import ObjectSource
+from kubelet.pods.allocation import Allocations
 from kubelet.pods.statuses import StatusManager
 from kubelet.probes.checks import Checker
 from kubelet.runtime.interface import Runtime
@@ -46,6 +47,10 @@ class Host:
     drain: Callable[[str], Awaitable[None]] | None = None
     """Waits until no Service sends new connections to a pod's address."""
     undrain: Callable[[str], None] | None = None
+    allocations: Allocations = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.allocations = Allocations(self.allocatable, self.event)
 
     def event(self, pod: Obj, type: str, reason: str, message: str, container: str = "") -> None:
         """An event about the pod, or about one of its containers."""

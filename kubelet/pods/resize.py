@@ -1,4 +1,4 @@
-"""In-place resize of CPU and memory (KEP-1287): applies changed limits to running containers, and says how that stands."""
+"""In-place resize of CPU and memory (KEP-1287): applies what a pod was given to its running containers, and says how that stands."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from kubelet.host import Host
 from kubelet.pods import container as making
 from kubelet.pods import spec
+from kubelet.pods.allocation import summary
 from kubelet.pods.killer import Deadline, kill_container
 from kubelet.runtime.interface import PodView, Resources, RuntimeFailure, State
 
@@ -28,25 +29,37 @@ def _needs_restart(container: Obj, actual: Resources, wanted: Resources) -> bool
 
 
 class Resizer:
-    """Resizes one pod's containers; `conditions` are the pod's resize conditions."""
+    """Resizes one pod's containers to what the pod was given; `conditions` tell of a resize under way."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self.conditions: tuple[Obj, ...] = ()
+        self._problem = ""
+        self._under_way = False
+
+    @property
+    def conditions(self) -> tuple[Obj, ...]:
+        """The condition of a resize that has begun and is not done."""
+        if not self._under_way:
+            return ()
+        why = {"reason": "Error", "message": self._problem} if self._problem else {}
+        return ({"type": "PodResizeInProgress", "status": "True", **why},)
 
     async def sync(self, pod: Obj, view: PodView | None) -> None:
         """Bring running containers to their spec's limits."""
         if view is None:
             return
-        problem = ""
+        problem, left = "", False
         for container in (*spec.containers(pod), *(c for c in spec.init_containers(pod) if spec.is_sidecar(c, pod))):
             latest = view.latest(container["name"])
             if latest is None or latest.state is not State.RUNNING:
+                left = left or self._under_way
                 continue
             wanted = making.resources(pod, container, self._host.memory_capacity)
             if not _differs(latest.resources, wanted):
                 continue
+            self._under_way = True
             if _needs_restart(container, latest.resources, wanted):
+                left = True
                 text = f"Container {container['name']} resize requires restart"
                 await kill_container(self._host, pod, latest, text, Deadline(time.time() + spec.grace_period(pod)), "")
                 continue
@@ -54,10 +67,12 @@ class Resizer:
                 await self._host.runtime.update_resources(latest.id, wanted)
             except RuntimeFailure as e:
                 problem = f"resizing container {container['name']}: {e}"
-                self._host.event(pod, "Warning", "ResizeError", problem, container["name"])
-            else:
-                self._host.event(pod, "Normal", "ResizeCompleted", "Pod resize completed")
-        self.conditions = ({"type": "PodResizeInProgress", "status": "True", "reason": "Error", "message": problem},) if problem else ()
+        if problem and problem != self._problem:
+            self._host.event(pod, "Warning", "ResizeError", f"Pod resize error: {summary(pod, problem)}")
+        self._problem = problem
+        if self._under_way and not problem and not left:
+            self._under_way = False
+            self._host.event(pod, "Normal", "ResizeCompleted", f"Pod resize completed: {summary(pod)}")
 
     def show(self, pod: Obj, view: PodView | None, status: Obj) -> None:
         """While a resize is under way, the status shows the resources that hold, not those that are wished for."""

@@ -66,10 +66,14 @@ class PodWorker:
     def __init__(self, host: Host, pod: Obj, finished: Callable[[PodWorker], None]) -> None:
         self._host = host
         self.pod = pod
+        """As it is to be run: a resize that does not fit yet is not in it."""
+        self._desired = pod
+        """As the API has it."""
         self.uid: str = pod["metadata"]["uid"]
         self._finished = finished
         self._wake = asyncio.Event()
         self._ending = asyncio.Event()
+        self._held = False
         self._deleted = False
         """The object is gone from the API (or never was there): nothing to report or to remove."""
         self._ended = False
@@ -101,7 +105,8 @@ class PodWorker:
 
     def update(self, pod: Obj) -> None:
         """A newer object."""
-        before, self.pod = self.pod, pod
+        before, self._desired = self._desired, pod
+        self.pod = self._host.allocations.update(pod)
         if pod["metadata"].get("deletionTimestamp"):
             self._end()
         self._host.statuses.seen(pod)
@@ -191,6 +196,10 @@ class PodWorker:
 
     # -- reporting --------------------------------------------------------------------------------------------------------------
 
+    def _waiting(self) -> tuple[Obj, ...]:
+        condition = self._host.allocations.pending(self.uid)
+        return (condition,) if condition else ()
+
     async def _report(self, *, terminal: bool = False) -> Obj:
         """Compute the status and have it reported."""
         view, pod = self._view(), self.pod
@@ -201,7 +210,7 @@ class PodWorker:
             node_ips=self._host.node_ips, reasons=self._reasons, messages=self._messages.texts,
             ready=lambda name, container_id: self._probes.ready(pod, name, container_id),
             started=lambda name, container_id: self._probes.started(pod, name, container_id),
-            terminal=terminal, start_time=self._start_time, resize=self._resizer.conditions,
+            terminal=terminal, start_time=self._start_time, resize=(*self._waiting(), *self._resizer.conditions),
         )  # fmt: skip
         status = standing.generate(pod, view, old, known, time.time())
         self._resizer.show(pod, view, status)
@@ -232,6 +241,7 @@ class PodWorker:
             raise _Ending
         self._check_deadline(now)
         self._check_admission()
+        pod = self.pod = host.allocations.update(self._desired)
         if not spec.host_network(pod) and not host.network_ready.is_set():
             text = "network is not ready: container runtime network not ready: the node has no pod CIDR yet"
             host.event(pod, "Warning", "NetworkNotReady", text)
@@ -283,6 +293,9 @@ class PodWorker:
         if refused is None:
             if self.uid not in holders and admit.host_ports(self.pod):
                 holders[self.uid] = self.pod
+            if not self._held:
+                self._held = True
+                self._host.allocations.hold(self.pod, self.wake)
         else:
             reason, message = refused
             self._host.event(self.pod, "Warning", reason, message)
@@ -414,6 +427,7 @@ class PodWorker:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(host.drain(ip), 2.0)
         await kill_all(host, pod, self._deadline, ip)
+        host.allocations.release(self.uid)
         if host.undrain is not None and ip:
             host.undrain(ip)
         self._probes.stop()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kubelet.runtime.interface import State
 from kubepy.api.errors import Forbidden
 from tests.unit.kubelet.harness import Node, Obj, deleting, pod, until
+
+Obj = dict[str, Any]
 
 
 @pytest.fixture
@@ -192,3 +195,29 @@ async def test_our_own_report_coming_back_wakes_nobody(node: Node) -> None:
     before = len(node.events.seen)
     worker.update({**wanted, "metadata": {**wanted["metadata"], "resourceVersion": "9"}, "status": {"phase": "Running"}})
     assert not worker._wake.is_set() and len(node.events.seen) == before
+
+
+async def test_a_resize_waits_until_the_node_has_room(node: Node) -> None:
+    def sized(name: str, cpu: str, generation: int = 1) -> Obj:
+        out = pod(name, containers=[{"name": "a", "image": "i:1", "resources": {"requests": {"cpu": cpu}}}])
+        out["metadata"]["generation"] = generation
+        return out
+
+    def shares(uid: str) -> int:
+        view = node.runtime.view(uid)
+        return view.containers[0].resources.cpu_shares if view else 0
+
+    def resize() -> list[tuple[str, str]]:
+        return [(c["type"], c["reason"]) for c in node.status()["conditions"] if "Resize" in c["type"] and "$patch" not in c]
+
+    node.host.allocatable["cpu"] = "2"
+    worker, other = node.run(sized("p", "1")), node.run(sized("q", "500m"))
+    await until(lambda: node.phase() == node.phase("q") == "Running")
+    worker.update(sized("p", "2", 2))
+    await until(lambda: resize() == [("PodResizePending", "Deferred")])
+    assert shares(worker.uid) == 1024
+    assert node.status()["containerStatuses"][0]["allocatedResources"] == {"cpu": "1"}
+    other.update(deleting(sized("q", "500m")))
+    await until(lambda: resize() == [] and shares(worker.uid) == 2048)
+    assert node.status()["containerStatuses"][0]["allocatedResources"] == {"cpu": "2"}
+    assert [r for r in node.events.reasons() if r.startswith("Resize")] == ["ResizeDeferred", "ResizeStarted", "ResizeCompleted"]
