@@ -208,7 +208,7 @@ async def test_a_resize_waits_until_the_node_has_room(node: Node) -> None:
         return view.containers[0].resources.cpu_shares if view else 0
 
     def resize() -> list[tuple[str, str]]:
-        return [(c["type"], c["reason"]) for c in node.status()["conditions"] if "Resize" in c["type"] and "$patch" not in c]
+        return [(c["type"], c.get("reason", "")) for c in node.status()["conditions"] if "Resize" in c["type"] and "$patch" not in c]
 
     node.host.allocatable["cpu"] = "2"
     worker, other = node.run(sized("p", "1")), node.run(sized("q", "500m"))
