@@ -139,7 +139,9 @@ class _Lifecycle:
                 wait = min(wait, left)
             if health.EXCLUDED not in meta.labels(node):
                 ready.setdefault(health.zone(node), {})[name] = status == "True"
-            await self._judge(node, status)
+            if found is not None or left <= 0:
+                # A node that has never reported is given time to start before anything is made of it.
+                await self._judge(node, status)
             if name in self._unready and (status == "True" or await self._pods_not_ready(node)):
                 self._unready.discard(name)
         self._disrupt(ready)
