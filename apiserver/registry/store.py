@@ -357,6 +357,7 @@ class Registry:
         objectmeta.match_namespace(new, namespace if r.namespaced else "")
         meta, old_meta = new["metadata"], old["metadata"]
         _copy_or_drop(meta, old_meta, "generation")
+        meta.pop("selfLink", None)
         if subresource == "status":
             (strategy.status_prepare_update or keep_all_but_status)(new, old)
             meta = new["metadata"]

@@ -68,6 +68,11 @@ WEBHOOK_ENVIRONMENT = Environment(
 )
 
 
+def _name(kind: t.Type) -> str:
+    """A type as Type.String of cel-go prints it; only the checker's errors call null_type null."""
+    return kind.name if kind.same(t.NULL) else str(kind)
+
+
 def expression(out: Errors, env: Environment, source: str, path: str, *allowed: t.Type) -> t.Type | None:
     """Compile; the type of the result, or None after an error. `allowed` result types; empty: any."""
     try:
@@ -78,9 +83,9 @@ def expression(out: Errors, env: Environment, source: str, path: str, *allowed: 
     found = program.type
     if allowed and not any(found.same(a) for a in allowed):
         if len(allowed) == 1:
-            text = f"must evaluate to {allowed[0]} but got {found}"
+            text = f"must evaluate to {_name(allowed[0])} but got {_name(found)}"
         else:
-            text = f"must evaluate to one of [{' '.join(str(a) for a in allowed)}] but got {found}"
+            text = f"must evaluate to one of [{' '.join(map(_name, allowed))}] but got {_name(found)}"
         out.append(invalid(path, source, text))
         return None
     return found

@@ -29,7 +29,8 @@ def test_create_read_update_delete(apiserver: ApiServer, namespace: str) -> None
         assert int(changed["metadata"]["resourceVersion"]) > int(body["metadata"]["resourceVersion"])
         stale = http.put(f"{base}/a", json={**body, "data": {"k": "3"}})
         assert (stale.status_code, stale.json()["reason"]) == (409, "Conflict")
-        same = http.put(f"{base}/a", json=changed).json()
+        same = http.put(f"{base}/a", json={**changed, "metadata": {**changed["metadata"], "selfLink": "/x"}}).json()
+        assert "selfLink" not in same["metadata"]
         assert same["metadata"]["resourceVersion"] == changed["metadata"]["resourceVersion"]
         assert http.delete(f"{base}/a").json()["status"] == "Success"
         gone = http.get(f"{base}/a")
