@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kubepy.lazy import Lazy
@@ -58,50 +59,55 @@ def refusal(csr: Obj, request: x509.CertificateSigningRequest) -> str | None:
     if signer == KUBELET_CLIENT:
         return _node_client(request, usages)
     if signer == KUBELET_SERVING:
-        return _node_serving(csr, request, usages)
+        return _node_serving(request, usages)
     if signer == CLIENT:
-        allowed = {"digital signature", "key encipherment", "client auth"}
-        return None if usages <= allowed and "client auth" in usages else "usages did not match"
+        return _client(csr["spec"].get("usages") or ())
     return None
 
 
-def _node(request: x509.CertificateSigningRequest) -> str | None:
-    if organizations(request) != ["system:nodes"]:
-        return "subject organization is not system:nodes"
-    if not common_name(request).startswith("system:node:"):
-        return "subject common name does not begin with system:node:"
+def _client(usages: Sequence[str]) -> str | None:
+    """validAPIServerClientUsages."""
+    for usage in usages:
+        if usage not in ("digital signature", "key encipherment", "client auth"):
+            return f"invalid usage for client certificate: {usage}"
+    return None if "client auth" in usages else "missing required usage for client certificate: client auth"
+
+
+def _of_nodes(request: x509.CertificateSigningRequest) -> str | None:
+    return None if organizations(request) == ["system:nodes"] else "subject organization is not system:nodes"
+
+
+def _named_node(request: x509.CertificateSigningRequest) -> str | None:
+    return None if common_name(request).startswith("system:node:") else "subject common name does not begin with system:node:"
+
+
+def _other_names(request: x509.CertificateSigningRequest, *kinds: str) -> str | None:
+    found = names(request)
+    types = {"DNS": x509.DNSName, "Email": x509.RFC822Name, "IP": x509.IPAddress, "URI": x509.UniformResourceIdentifier}
+    for kind in kinds if found is not None else ():
+        if found is not None and found.get_values_for_type(types[kind]):
+            return f"{kind} subjectAltNames are not allowed"
     return None
+
+
+def _used(usages: set[str], allowed: tuple[set[str], set[str]]) -> str | None:
+    return None if usages in allowed else f"usages did not match [{' '.join(sorted(allowed[1]))}]"
 
 
 def _node_client(request: x509.CertificateSigningRequest, usages: set[str]) -> str | None:
-    found = names(request)
-    if found is not None:
-        if found.get_values_for_type(x509.DNSName):
-            return "DNS subjectAltNames are not allowed"
-        if found.get_values_for_type(x509.RFC822Name):
-            return "Email subjectAltNames are not allowed"
-        if found.get_values_for_type(x509.IPAddress):
-            return "IP subjectAltNames are not allowed"
-        if found.get_values_for_type(x509.UniformResourceIdentifier):
-            return "URI subjectAltNames are not allowed"
-    if usages not in _NODE_CLIENT:
-        return "usages did not match"
-    return _node(request)
+    """ValidateKubeletClientCSR."""
+    others = _other_names(request, "DNS", "Email", "IP", "URI")
+    return _of_nodes(request) or others or _named_node(request) or _used(usages, _NODE_CLIENT)
 
 
-def _node_serving(csr: Obj, request: x509.CertificateSigningRequest, usages: set[str]) -> str | None:
+def _node_serving(request: x509.CertificateSigningRequest, usages: set[str]) -> str | None:
+    """ValidateKubeletServingCSR."""
+    if (why := _of_nodes(request)) is not None:
+        return why
     found = names(request)
     if found is None or not (found.get_values_for_type(x509.DNSName) or found.get_values_for_type(x509.IPAddress)):
         return "DNS or IP subjectAltName is required"
-    if found.get_values_for_type(x509.RFC822Name):
-        return "Email subjectAltNames are not allowed"
-    if found.get_values_for_type(x509.UniformResourceIdentifier):
-        return "URI subjectAltNames are not allowed"
-    if usages not in _NODE_SERVING:
-        return "usages did not match"
-    if csr["spec"].get("username") != common_name(request):
-        return "requestor is not the subject"
-    return _node(request)
+    return _other_names(request, "Email", "URI") or _used(usages, _NODE_SERVING) or _named_node(request)
 
 
 def condition(csr: Obj, kind: str) -> Obj | None:

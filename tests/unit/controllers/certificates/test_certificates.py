@@ -41,7 +41,12 @@ def csr(made: x509.CertificateSigningRequest, signer: str, *usages: str, usernam
     ("made", "signer", "usages", "why"),
     [
         (request(), requests.KUBELET_CLIENT, ("digital signature", "client auth"), None),
-        (request(), requests.KUBELET_CLIENT, ("server auth",), "usages did not match"),
+        (
+            request(),
+            requests.KUBELET_CLIENT,
+            ("server auth",),
+            "usages did not match [client auth digital signature key encipherment]",
+        ),
         (
             request(organization="x"),
             requests.KUBELET_CLIENT,
@@ -52,13 +57,14 @@ def csr(made: x509.CertificateSigningRequest, signer: str, *usages: str, usernam
         (request(dns="n"), requests.KUBELET_SERVING, ("digital signature", "server auth"), None),
         (request(), requests.KUBELET_SERVING, ("digital signature", "server auth"), "DNS or IP subjectAltName is required"),
         (
-            request(name="system:node:o", dns="n"),
+            request(name="alice", dns="n"),
             requests.KUBELET_SERVING,
             ("digital signature", "server auth"),
-            "requestor is not the subject",
+            "subject common name does not begin with system:node:",
         ),
         (request(name="alice"), requests.CLIENT, ("client auth",), None),
-        (request(name="alice"), requests.CLIENT, ("server auth",), "usages did not match"),
+        (request(name="alice"), requests.CLIENT, ("client auth", "server auth"), "invalid usage for client certificate: server auth"),
+        (request(), requests.CLIENT, ("digital signature",), "missing required usage for client certificate: client auth"),
     ],
 )
 def test_refusals(made: x509.CertificateSigningRequest, signer: str, usages: tuple[str, ...], why: str | None) -> None:
