@@ -83,7 +83,7 @@ def _named_node(request: x509.CertificateSigningRequest) -> str | None:
 
 def _other_names(request: x509.CertificateSigningRequest, *kinds: str) -> str | None:
     found = names(request)
-    types = {"DNS": x509.DNSName, "Email": x509.RFC822Name, "IP": x509.IPAddress, "URI": x509.UniformResourceIdentifier}
+    types: dict[str, Any] = {"DNS": x509.DNSName, "Email": x509.RFC822Name, "IP": x509.IPAddress, "URI": x509.UniformResourceIdentifier}
     for kind in kinds if found is not None else ():
         if found is not None and found.get_values_for_type(types[kind]):
             return f"{kind} subjectAltNames are not allowed"

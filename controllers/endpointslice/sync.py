@@ -7,7 +7,7 @@ from typing import Any
 from controllers.common import pods, services
 from controllers.common.podcontrol import namespace_terminating
 from controllers.context import Context
-from controllers.endpointslice import plan
+from controllers.endpointslice import plan, topology
 from controllers.endpointslice.writer import SLICES, Writer
 from kubepy.api import meta
 from kubepy.api.errors import Conflict, StatusError
@@ -83,6 +83,9 @@ class _Slices:
         self._controller.depends(self._pods, self._nodes, self._slices)
         self._pods.on_event(self._pod_changed)
         self._slices.on_event(self._slice_changed)
+        self._nodes.on_event(self._node_changed)
+        self._by_topology: set[tuple[str, str]] = set()
+        """Services (and address families) that have hints by annotation."""
 
     def _pod_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
         for key in services.concerned(self._services.cache, kind, old, new):
@@ -161,7 +164,7 @@ class _Slices:
                 failures.append(f"skipping Pod {meta.name(pod)} for Service {key_of(service)}: Node {name} Not Found")
             elif services.addresses(pod, family):
                 entries.append(endpoint(pod, node, service, family))
-        desired = {key: with_hints(service, entries) for key, entries in desired.items()}
+        desired = self._hinted(service, family, desired)
         labels = plan.labels(service, CONTROLLER, headless)
         metadata = {
             "generateName": _prefix(meta.name(service)), "namespace": meta.namespace(service), "labels": labels,
@@ -176,6 +179,33 @@ class _Slices:
 
         return plan.reconcile(existing, desired, ports, blank, lambda piece: labels, MAX_ENDPOINTS)
 
+    def _hinted(self, service: Obj, family: str, desired: dict[plan.Ports, list[Obj]]) -> dict[plan.Ports, list[Obj]]:
+        """The endpoints with hints, by annotation or by trafficDistribution; turns of the former become events."""
+        known, told = (key_of(service), family), f", addressType: {family}"
+        if not topology.is_wanted(service):
+            if known in self._by_topology:
+                self._by_topology.discard(known)
+                text = f"Topology Aware Hints has been disabled{told}"
+                self._recorder.event(service, "Warning", "TopologyAwareHintsDisabled", text)
+            return {key: with_hints(service, entries) for key, entries in desired.items()}
+        try:
+            flat = topology.hints([e for entries in desired.values() for e in entries], topology.shares(self._nodes.cache.list()))
+        except topology.Impossible as e:
+            self._by_topology.discard(known)
+            self._recorder.event(service, "Warning", "TopologyAwareHintsDisabled", f"{e}{told}")
+            return desired
+        if known not in self._by_topology:
+            self._by_topology.add(known)
+            self._recorder.event(service, "Normal", "TopologyAwareHintsEnabled", f"Topology Aware Hints has been enabled{told}")
+        rest = iter(flat)
+        return {key: [next(rest) for _ in entries] for key, entries in desired.items()}
+
+    def _node_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
+        """Hints by annotation follow the nodes' CPUs and zones."""
+        if self._by_topology and (kind != "MODIFIED" or old is None or _capacity(old) != _capacity(new)):
+            for key, _ in self._by_topology:
+                self._controller.enqueue(key)
+
     def _ports(self, service: Obj, pod: Obj) -> list[Obj]:
         out = []
         for port in service["spec"].get("ports") or ():
@@ -187,6 +217,11 @@ class _Slices:
                 entry["appProtocol"] = port["appProtocol"]
             out.append(entry)
         return out
+
+
+def _capacity(node: Obj) -> tuple[Any, ...]:
+    allocatable = node.get("status", {}).get("allocatable") or {}
+    return pods.is_ready(node), meta.labels(node).get(ZONE), allocatable.get("cpu")
 
 
 def _prefix(service: str) -> str:
