@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from typing import Any
 
 from controllers.common import pods
@@ -258,17 +259,28 @@ class _Binder:
         if volume.get("status", {}).get("phase") not in ("Released", "Failed"):
             volume = await self._volume_phase(volume, "Released")
         policy = volume["spec"].get("persistentVolumeReclaimPolicy", "Retain")
-        if policy == "Retain" or match.PROVISIONED_BY in meta.annotations(volume):
+        if policy == "Retain" or match.is_external(volume) or volume.get("status", {}).get("phase") == "Failed":
             return
-        if volume.get("status", {}).get("phase") == "Failed":
-            return
-        if policy == "Delete":
+        if policy == "Delete" and "hostPath" in volume["spec"]:
+            path = volume["spec"]["hostPath"]["path"]
+            if match.is_scratch(path):
+                await asyncio.to_thread(shutil.rmtree, path, True)
+                await self._delete_volume(volume)
+                return
+            reason, text = "VolumeFailedDelete", f"host_path deleter only supports /tmp/.+ but received provided {path}"
+        elif policy == "Delete":
             text = f'error getting deleter volume plugin for volume "{meta.name(volume)}": no deletable volume plugin matched'
             reason = "VolumeFailedDelete"
         else:
             text, reason = "No recycler plugin found for the volume!", "VolumeFailedRecycle"
         await self._volume_phase(volume, "Failed", text)
         self._recorder.event(volume, "Warning", reason, text)
+
+    async def _delete_volume(self, volume: Obj) -> None:
+        try:
+            await self._client.delete(VOLUMES, meta.name(volume))
+        except NotFound:
+            return
 
     async def _unbind(self, volume: Obj) -> None:
         """Free a volume of a claim that took another one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +15,7 @@ Obj = dict[str, Any]
 BIND_COMPLETED, BOUND_BY_CONTROLLER = "pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"
 PROVISIONED_BY, SELECTED_NODE = "pv.kubernetes.io/provisioned-by", "volume.kubernetes.io/selected-node"
 PROVISIONER, BETA_PROVISIONER = "volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner"
+MIGRATED_TO = "pv.kubernetes.io/migrated-to"
 BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
 
 MIGRATED = {
@@ -35,6 +37,16 @@ def volume_class(volume: Obj) -> str:
     """The volume's StorageClass name."""
     beta = meta.annotations(volume).get(BETA_CLASS)
     return beta if beta is not None else str(volume["spec"].get("storageClassName") or "")
+
+
+def is_external(volume: Obj) -> bool:
+    """Whether a driver outside the cluster's own deletes the volume."""
+    return PROVISIONED_BY in meta.annotations(volume) or MIGRATED_TO in meta.annotations(volume) or "csi" in volume["spec"]
+
+
+def is_scratch(path: str) -> bool:
+    """Whether a folder of the host is one that the binder may delete."""
+    return re.search(r"/tmp/.+", path) is not None
 
 
 def capacity(volume: Obj) -> Quantity:

@@ -56,3 +56,10 @@ def test_a_reserved_volume_goes_before_all_and_waits_for_nobody() -> None:
     assert best(claim(), reserved, delay=True) == "mine"
     taken = volume("taken", "1Gi", claimRef={"namespace": "ns", "name": "data", "uid": "another"})
     assert best(claim(), taken) is None
+
+
+def test_who_deletes_a_volume() -> None:
+    assert match.is_external({"metadata": {}, "spec": {"csi": {"driver": "x"}}})
+    assert match.is_external({"metadata": {"annotations": {match.PROVISIONED_BY: "x"}}, "spec": {}})
+    assert not match.is_external({"metadata": {}, "spec": {"nfs": {}}})
+    assert match.is_scratch("/tmp/data") and not match.is_scratch("/tmp/") and not match.is_scratch("/data")
