@@ -389,8 +389,9 @@ class Registry:
             found += own
             if found:
                 raise errors.Invalid.of(r.group, new.get("kind") or r.kind, meta.get("name", ""), found)
-            for text in strategy.warnings(new, old):
-                ctx.warn(text)
+            if subresource != "status":
+                for text in strategy.warnings(new, old):
+                    ctx.warn(text)
             strategy.canonicalize(new)
         except BaseException:
             if undo is not None:

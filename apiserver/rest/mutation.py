@@ -16,10 +16,19 @@ from kubepy.api.patch.managed import ManagedFields
 from kubepy.api.schema import Node
 
 _STATUS_RESETS = ("spec",)
+_METADATA_TOO = ("metadata", "spec")
 _OTHER_STATUS_RESETS = {
     ("", "pods"): ("spec", "metadata.deletionTimestamp", "metadata.ownerReferences"),
     ("apps", "deployments"): ("spec", "metadata.labels"),
-    ("apiextensions.k8s.io", "customresourcedefinitions"): ("metadata", "spec"),
+    ("admissionregistration.k8s.io", "validatingadmissionpolicies"): _METADATA_TOO,
+    ("apiextensions.k8s.io", "customresourcedefinitions"): _METADATA_TOO,
+    ("apiregistration.k8s.io", "apiservices"): _METADATA_TOO,
+    ("certificates.k8s.io", "certificatesigningrequests"): ("spec", "status.conditions"),
+    ("flowcontrol.apiserver.k8s.io", "flowschemas"): _METADATA_TOO,
+    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): _METADATA_TOO,
+    ("networking.k8s.io", "servicecidrs"): _METADATA_TOO,
+    ("resource.k8s.io", "resourceclaims"): _METADATA_TOO,
+    ("storage.k8s.io", "volumeattachments"): _METADATA_TOO,
 }
 
 

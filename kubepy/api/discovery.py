@@ -82,14 +82,17 @@ def resource_list(group_version: str, resources: Iterable[Resource]) -> Obj:
     return head | {"groupVersion": group_version, "resources": entries}
 
 
-def _kind(group: str, version: str, kind: str) -> Obj:
+def _kind(r: Resource, group: str, version: str, kind: str) -> Obj:
+    """The kind of answers; built-in resources leave out group and version where they are their own."""
+    if not r.custom and (group, version) == (r.group, r.version):
+        group = version = ""
     return {"group": group, "version": version, "kind": kind}
 
 
 def _discovery(r: Resource) -> Obj:
     out: Obj = {
         "resource": r.plural,
-        "responseKind": _kind(r.group, r.version, r.kind),
+        "responseKind": _kind(r, r.group, r.version, r.kind),
         "scope": "Namespaced" if r.namespaced else "Cluster",
         "singularResource": r.singular,
         "verbs": list(r.verbs),
@@ -102,7 +105,7 @@ def _discovery(r: Resource) -> Obj:
         out["subresources"] = [
             {
                 "subresource": s.name,
-                "responseKind": _kind(r.group if s.group is None else s.group, s.version or r.version, s.kind),
+                "responseKind": _kind(r, r.group if s.group is None else s.group, s.version or r.version, s.kind),
                 "verbs": list(s.verbs),
             }
             for s in r.subresources

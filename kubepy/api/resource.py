@@ -41,6 +41,8 @@ class Resource:
     subresources: tuple[Subresource, ...] = ()
     storage_group: str | None = None
     storage_version: str | None = None
+    hashed_version: str | None = None
+    """The version that storageVersionHash speaks of where upstream stores in one that is not served."""
     selectable_fields: tuple[str, ...] = ()
     """Field labels that a fieldSelector may use besides metadata.name and metadata.namespace, as dotted paths."""
     custom: bool = False
@@ -89,7 +91,7 @@ class Resource:
         if "list" not in self.verbs or "create" not in self.verbs:
             return ""
         group = self.storage_group if self.storage_group is not None else self.group
-        text = f"{group}/{self.storage_version or self.version}/{self.kind}"
+        text = f"{group}/{self.hashed_version or self.storage_version or self.version}/{self.kind}"
         return b64encode(sha256(text.encode()).digest()[:8]).decode()
 
     @cached_property

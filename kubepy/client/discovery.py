@@ -59,8 +59,8 @@ def _resource(group: str, version: str, entry: dict[str, Any]) -> Resource:
                 s["subresource"],
                 s["responseKind"]["kind"],
                 tuple(s.get("verbs", ())),
-                s["responseKind"].get("group"),
-                s["responseKind"].get("version"),
+                s["responseKind"]["group"] if s["responseKind"].get("version") else None,
+                s["responseKind"].get("version") or None,
             )
             for s in entry.get("subresources", ())
         ),

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import partial
 
 from cryptography import x509
 
 from apiserver.context import Obj
-from apiserver.registry.strategies import goform
-from apiserver.registry.strategies.checks import Errors, immutable
+from apiserver.registry.strategies.checks import Errors
 from apiserver.registry.strategies.common import copy, empty_status
 from apiserver.registry.strategies.signers import signer_name
 from apiserver.registry.strategy import Strategy
@@ -27,6 +27,7 @@ _USAGES = frozenset(
     )
 )  # fmt: skip
 _DECISIONS = ("Approved", "Denied", "Failed")
+_OPPOSITE = {"Approved": "Denied", "Denied": "Approved"}
 _STATUSES = ("False", "True", "Unknown")
 
 
@@ -73,21 +74,17 @@ def _request(out: Errors, obj: Obj) -> None:
 
 def _conditions(out: Errors, obj: Obj) -> None:
     found = (obj.get("status") or {}).get("conditions") or []
-    decided = False
     seen: set[str] = set()
     for i, c in enumerate(found):
         at, kind, status = f"status.conditions[{i}]", c.get("type", ""), c.get("status", "")
         if not kind:
             out.append(required(f"{at}.type"))
-        elif kind in ("Approved", "Denied"):
-            if decided:
-                text = "Approved and Denied conditions are mutually exclusive"
-                out.append(invalid(f"{at}.type", kind, text))
-            decided = True
         if kind in _DECISIONS and status not in ("True",):
             out.append(not_supported(f"{at}.status", status, ("True",)) if status else required(f"{at}.status"))
         elif status not in _STATUSES:
             out.append(not_supported(f"{at}.status", status, _STATUSES) if status else required(f"{at}.status"))
+        if _OPPOSITE.get(kind) in seen:
+            out.append(invalid("status.conditions", kind, "Approved and Denied conditions are mutually exclusive"))
         if kind in seen:
             out.append(duplicate(f"{at}.type", kind))
         seen.add(kind)
@@ -99,55 +96,35 @@ def _validate(obj: Obj) -> Errors:
     return out
 
 
-def _frozen(out: Errors, new: Obj, old: Obj, *, certificate: bool, decisions: tuple[str, ...]) -> None:
-    """Everything that this endpoint may not change."""
-    _conditions(out, new)
-    spec, before = new.get("spec") or {}, old.get("spec") or {}
-    if spec != before:
-        shown = goform.of("CertificateSigningRequestSpec", spec)
-        immutable(out, spec, before, "spec", shown)
-    status, was = new.get("status") or {}, old.get("status") or {}
-    now, then = status.get("certificate"), was.get("certificate")
-    if now != then and (then or not certificate):
-        out.append(forbidden_field("status.certificate", "updates may not set certificate content"))
-    for kind in _DECISIONS:
-        if kind in decisions:
-            continue
-        ours, theirs = (_of_type(s, kind) for s in (status, was))
-        if ours and not theirs:
-            out.append(forbidden_field("status.conditions", f"updates may not add a condition of type {_quoted(kind)}"))
-        elif theirs and not ours:
-            out.append(forbidden_field("status.conditions", f"updates may not remove a condition of type {_quoted(kind)}"))
-        elif ours != theirs:
-            out.append(forbidden_field("status.conditions", f"updates may not modify a condition of type {_quoted(kind)}"))
+def _of_type(obj: Obj, kind: str) -> list[Obj]:
+    return [c for c in (obj.get("status") or {}).get("conditions") or () if c.get("type") == kind]
 
 
-def _quoted(kind: str) -> str:
-    return f'"{kind}"'
-
-
-def _of_type(status: Obj, kind: str) -> list[Obj]:
-    return [c for c in status.get("conditions") or () if c.get("type") == kind]
-
-
-def _validate_update(new: Obj, old: Obj) -> Errors:
+def _changed(new: Obj, old: Obj, *, certificate: bool = False, approval: bool = False) -> Errors:
+    """An update: the request as a whole, and what this endpoint may not change."""
     out: Errors = []
-    _frozen(out, new, old, certificate=False, decisions=())
+    _request(out, new)
+    pairs = {kind: (_of_type(new, kind), _of_type(old, kind)) for kind in _DECISIONS}
+    for kind, (ours, theirs) in pairs.items():
+        if len(ours) < len(theirs):
+            out.append(forbidden_field("status.conditions", f'updates may not remove a condition of type "{kind}"'))
+    for kind in () if approval else ("Approved", "Denied"):
+        ours, theirs = pairs[kind]
+        if len(ours) > len(theirs):
+            out.append(forbidden_field("status.conditions", f'updates may not add a condition of type "{kind}"'))
+    now, then = ((obj.get("status") or {}).get("certificate") for obj in (new, old))
+    if now != then and not certificate:
+        out.append(forbidden_field("status.certificate", "updates may not set certificate content"))
+    elif now != then and then:
+        out.append(forbidden_field("status.certificate", "updates may not modify existing certificate content"))
     return out
 
 
 def _validate_status(new: Obj, old: Obj) -> Errors:
-    out: Errors = []
-    _frozen(out, new, old, certificate=True, decisions=("Failed",))
+    out = _changed(new, old, certificate=True)
     text = (new.get("status") or {}).get("certificate")
-    if text and b"-----BEGIN CERTIFICATE-----" not in _pem(text):
+    if text and text != (old.get("status") or {}).get("certificate") and b"-----BEGIN CERTIFICATE-----" not in _pem(text):
         out.append(invalid("status.certificate", "<certificate data>", "must contain one or more PEM blocks"))
-    return out
-
-
-def _validate_approval(new: Obj, old: Obj) -> Errors:
-    out: Errors = []
-    _frozen(out, new, old, certificate=False, decisions=("Approved", "Denied"))
     return out
 
 
@@ -163,14 +140,14 @@ def _prepare_status(new: Obj, old: Obj) -> None:
 
 
 def _keep_decisions(new: Obj, old: Obj) -> None:
-    """The status endpoint cannot approve or deny."""
-    kept = [c for c in (old.get("status") or {}).get("conditions") or () if c.get("type") in ("Approved", "Denied")]
-    status = new.setdefault("status", {})
-    others = [c for c in status.get("conditions") or () if c.get("type") not in ("Approved", "Denied")]
-    if kept or others:
-        status["conditions"] = kept + others
-    else:
-        status.pop("conditions", None)
+    """The status endpoint does not change decisions; where it would add or remove some, validation refuses it."""
+    conditions = (new.get("status") or {}).get("conditions") or []
+    for kind in ("Approved", "Denied"):
+        kept = _of_type(old, kind)
+        places = [i for i, c in enumerate(conditions) if c.get("type") == kind]
+        if len(places) == len(kept):
+            for i, c in zip(places, kept, strict=True):
+                conditions[i] = c
 
 
 def _prepare_approval(new: Obj, old: Obj) -> None:
@@ -188,7 +165,7 @@ _BASE = Strategy(
     prepare=empty_status(),
     prepare_update=_prepare_update,
     validate=_validate,
-    validate_update=_validate_update,
+    validate_update=_changed,
     status_checks=(1, 1),
     name_check=lambda _name, _prefix: [],
     has_generation=False,
@@ -197,6 +174,9 @@ _BASE = Strategy(
     status_validate_update=_validate_status,
 )
 _APPROVAL = _BASE.with_(
-    metadata_checks=(1, 1), prepare_update=_prepare_approval, validate_update=_validate_approval, reset_fields=("spec",)
+    metadata_checks=(1, 1),
+    prepare_update=_prepare_approval,
+    validate_update=partial(_changed, approval=True),
+    reset_fields=("spec", "status.certificate"),
 )
 STRATEGY = _BASE.with_(subresources={"approval": _APPROVAL})

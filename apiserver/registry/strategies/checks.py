@@ -195,7 +195,7 @@ def conditions(out: Errors, value: Sequence[Obj] | None, path: str) -> None:
         if status not in _CONDITION_STATUSES:
             out.append(not_supported(f"{at}.status", status, _CONDITION_STATUSES))
         if (generation := c.get("observedGeneration") or 0) < 0:
-            out.append(invalid(f"{at}.observedGeneration", generation, NEGATIVE))
+            out.append(invalid(f"{at}.observedGeneration", generation, "must be greater than or equal to zero"))
         if not c.get("lastTransitionTime"):
             out.append(required(f"{at}.lastTransitionTime"))
         reason = c.get("reason") or ""

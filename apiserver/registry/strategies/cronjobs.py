@@ -118,9 +118,10 @@ def _time_zone(out: Errors, zone: str | None, path: str) -> None:
         return
     if not _ZONE_CHARACTERS(zone) or not all(_ZONE_PARTS(p) and len(p) <= 14 for p in zone.split("/")):
         out.append(invalid(path, zone, f"unknown time zone {zone}"))
+        return
     if zone.lower() == "local":
         out.append(invalid(path, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"))
-    elif not _zone_exists(zone):
+    if not _zone_exists(zone):
         out.append(invalid(path, zone, f"unknown time zone {zone}"))
 
 

@@ -231,14 +231,13 @@ def claim(out: Errors, new: Obj, old: Obj | None) -> None:
 def _template(out: Errors, new: Obj, old: Obj | None) -> None:
     spec = new.get("spec") or {}
     meta = spec.get("metadata") or {}
-    if old is None:
-        annotation_set(out, meta.get("annotations"), "spec.metadata.annotations")
-        labels(out, meta.get("labels"), "spec.metadata.labels")
-        for key, value in meta.items():
-            if value and key not in ("labels", "annotations"):
-                out.append(forbidden_field(f"spec.metadata.{'uID' if key == 'uid' else key}", "cannot be set"))
-        claim_spec(out, spec.get("spec") or {}, "spec.spec")
-    else:
+    annotation_set(out, meta.get("annotations"), "spec.metadata.annotations")
+    labels(out, meta.get("labels"), "spec.metadata.labels")
+    for key, value in meta.items():
+        if value and key not in ("labels", "annotations"):
+            out.append(forbidden_field(f"spec.metadata.{'uID' if key == 'uid' else key}", "cannot be set"))
+    claim_spec(out, spec.get("spec") or {}, "spec.spec")
+    if old is not None:
         immutable(out, spec, old.get("spec") or {}, "spec", goform.of("ResourceClaimTemplateSpec", spec))
 
 

@@ -87,7 +87,7 @@ def _validate(obj: Obj) -> Errors:
     return out
 
 
-def _validate_update(new: Obj, old: Obj) -> Errors:
+def _validate_status(new: Obj, old: Obj) -> Errors:
     out: Errors = []
     _amounts(out, new)
     status, spec, before = new.get("status") or {}, new.get("spec") or {}, old.get("spec") or {}
@@ -154,6 +154,10 @@ def _warnings(new: Obj, _old: Obj | None) -> list[str]:
     return out
 
 
+def _validate_update(new: Obj, old: Obj) -> Errors:
+    return _validate(new) + _validate_status(new, old)
+
+
 STRATEGY = with_status(
     default=_default,
     prepare=_prepare,
@@ -163,5 +167,5 @@ STRATEGY = with_status(
     warnings=_warnings,
     has_generation=False,
     status_prepare_update=_status_prepare,
-    status_validate_update=_validate_update,
+    status_validate_update=_validate_status,
 )

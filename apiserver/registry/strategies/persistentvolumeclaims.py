@@ -188,9 +188,9 @@ def _validate_status(out: Errors, new: Obj, _old: Obj) -> None:
     for name, text in (status.get("capacity") or {}).items():
         basic_amount(out, text, f"status.capacity[{name}]")
     for name, value in (status.get("allocatedResourceStatuses") or {}).items():
-        _resource_key(out, name, "status.allocatedResourceStatus")
+        _resource_key(out, name, "status.allocatedResourceStatuses")
         if value not in _RESIZE:
-            out.append(not_supported("status.allocatedResourceStatus", name, sorted(_RESIZE)))
+            out.append(not_supported("status.allocatedResourceStatuses", name, sorted(_RESIZE)))
     for name, text in (status.get("allocatedResources") or {}).items():
         before = len(out)
         _resource_key(out, name, "status.allocatedResources")

@@ -148,6 +148,7 @@ def _validate(out: Errors, new: Obj, old: Obj | None) -> None:
     spec(out, value, new["metadata"].get("name", ""), "spec")
     if old is None:
         return
+    spec(out, value, new["metadata"].get("name", ""), "spec")  # Upstream's validation of an update begins with the whole, again.
     before = old["spec"]
     ours, theirs = ({k: v for k, v in s.items() if k in _SOURCES} for s in (value, before))
     if (ours.get("csi") or {}).get("controllerExpandSecretRef") and "csi" in theirs and not theirs["csi"].get("controllerExpandSecretRef"):

@@ -35,7 +35,7 @@ def _priority(out: Errors, new: Obj, old: Obj | None) -> None:
     elif value > _HIGHEST:
         out.append(forbidden_field("value", f"maximum allowed value of a user defined priority is {_HIGHEST}"))
     policy = new.get("preemptionPolicy")
-    if policy is not None and policy not in _PREEMPTION:
+    if old is None and policy is not None and policy not in _PREEMPTION:
         out.append(not_supported("preemptionPolicy", policy, _PREEMPTION) if policy else required("preemptionPolicy"))
     if old is not None:
         if value != old.get("value", 0):

@@ -18,6 +18,7 @@ from apiserver.registry.strategies.checks import (
 )
 from apiserver.registry.strategies.common import both, checked, empty_status, with_status
 from apiserver.registry.strategies.deployments import amount, default_template, drop_template, prepare_update
+from apiserver.registry.strategies.podspec import notes
 from apiserver.registry.strategies.podspec import spec as podspec
 from apiserver.registry.strategies.podspec.options import Options
 from apiserver.registry.strategies.replicationcontrollers import template_warnings
@@ -110,11 +111,16 @@ def _policies(out: Errors, spec: Obj) -> None:
 def _template(out: Errors, spec: Obj, opts: Options, check_spec: bool) -> None:
     """The template; its containers may also mount what volumeClaimTemplates bring."""
     template = spec.get("template") or {}
-    if not check_spec:
-        meta = template.get("metadata") or {}
-        labels(out, meta.get("labels"), "spec.template.labels")
-        annotation_set(out, meta.get("annotations"), "spec.template.annotations")
-        return
+    if check_spec:
+        _whole_template(out, spec, template, opts)
+    meta = template.get("metadata") or {}
+    labels(out, meta.get("labels"), "spec.template.labels")
+    if annotations := meta.get("annotations"):
+        annotation_set(out, annotations, "spec.template.annotations")
+        notes.validate(out, annotations, template.get("spec") or {}, "spec.template.annotations", opts)
+
+
+def _whole_template(out: Errors, spec: Obj, template: Obj, opts: Options) -> None:
     claims = [c for c in ((t.get("metadata") or {}).get("name") for t in spec.get("volumeClaimTemplates") or ()) if c]
     inner = template.get("spec") or {}
     if claims:

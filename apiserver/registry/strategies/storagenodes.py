@@ -160,14 +160,17 @@ def _attachment_status(out: Errors, new: Obj) -> None:
     metadata = status.get("attachmentMetadata") or {}
     size = 0
     for key, value in metadata.items():
-        named(out, key.lower(), "status.attachmentMetadata", names.qualified_name)
         size += len(key) + len(value)
     if size > 256 * 1024:
         out.append(too_long("status.attachmentMetadata", 256 * 1024))
     for key in ("attachError", "detachError"):
         error = status.get(key)
-        if error is not None and len(error.get("message", "")) > _MAX_MESSAGE:
-            out.append(too_long(f"status.{key}.message", _MAX_MESSAGE))
+        if error is None:
+            continue
+        if len(error.get("message", "").encode()) > _MAX_MESSAGE:
+            out.append(too_long(f"status.{key}.message", 256 * 1024))
+        if (code := error.get("errorCode")) is not None and code < 0:
+            out.append(invalid(f"status.{key}.errorCode", code, "must be between 0 and 2147483647, inclusive"))
 
 
 DRIVER = Strategy(

@@ -15,10 +15,11 @@ from apiserver.registry.strategies.podspec.notes import validate as validate_ann
 from apiserver.registry.strategies.podspec.notes import validate_update as annotation_changes
 from apiserver.registry.strategies.podspec.options import Options
 from kubepy.api import names
-from kubepy.api.errors import FieldError, duplicate, forbidden_field, go_value, invalid, not_supported
+from kubepy.api.errors import FieldError, duplicate, forbidden_field, go_value, invalid, not_supported, required
 
 _SYSTEM_CONDITIONS = frozenset(("PodScheduled", "Ready", "Initialized"))
 _MAX_ID = 2**31 - 1
+_CONTAINERS = ("initContainers", "containers")
 _HEALTH = ("Healthy", "Unhealthy", "Unknown")
 
 
@@ -28,6 +29,8 @@ def prepare(new: Obj, old: Obj) -> None:
     for key in ("deletionTimestamp", "ownerReferences"):
         copy(new["metadata"], old["metadata"], key)
     status, before = new.setdefault("status", {}), old.get("status") or {}
+    if not before.get("nodeAllocatableResourceClaimStatuses"):
+        status.pop("nodeAllocatableResourceClaimStatuses", None)  # Behind a gate that is off.
     for key in ("qosClass", "observedGeneration"):
         if not status.get(key) and before.get(key):
             status[key] = before[key]
@@ -78,6 +81,8 @@ def validate(new: Obj, old: Obj) -> Errors:
     for key, kind in (("containerStatuses", policy), ("initContainerStatuses", policy), ("ephemeralContainerStatuses", "Never")):
         _transitions(out, status.get(key) or (), before.get(key) or (), f"status.{key}", kind, spec)
     _claim_statuses(out, status.get("resourceClaimStatuses") or (), spec)
+    if (extended := status.get("extendedResourceClaimStatus")) is not None:
+        _extended_claim(out, extended, spec, "status.extendedResourceClaimStatus")
     _ips(out, status.get("podIPs") or (), "status.podIPs", before.get("podIPs") or (), "PodIP")
     hosts = status.get("hostIPs") or ()
     if hosts and status.get("hostIP", "") != hosts[0].get("ip", ""):
@@ -122,6 +127,32 @@ def _claim_statuses(out: Errors, statuses: Sequence[Obj], spec: Obj) -> None:
             named(out, claim, at, names.dns1123_subdomain)
 
 
+def _extended_claim(out: Errors, value: Obj, spec: Obj, path: str) -> None:
+    """The claim that stands for extended resources: which container's request is met by which request of it."""
+    asked = {c.get("name", ""): (c.get("resources") or {}).get("requests") or {} for key in _CONTAINERS for c in spec.get(key) or ()}
+    found = value.get("requestMappings") or []
+    if not found:
+        out.append(required(f"{path}.requestMappings", "at least one request mapping is required"))
+    seen = set()
+    for i, mapping in enumerate(found):
+        at = f"{path}.requestMappings[{i}]"
+        container, resource, request = this = tuple(mapping.get(k, "") for k in ("containerName", "resourceName", "requestName"))
+        if container not in asked:
+            text = "must match the name of an entry in spec.initContainers.name or spec.containers.name"
+            out.append(invalid(f"{at}.containerName", container, text))
+        elif resource not in asked[container]:
+            where = "spec.initContainers.resources.requests or spec.containers.resources.requests"
+            out.append(invalid(f"{at}.resourceName", resource, f"must match the extended resource name of an entry in {where}"))
+        named(out, request, f"{path}.requestName", names.dns1123_label)
+        if this in seen:
+            out.extend(duplicate(f"{at}.{k}", mapping.get(k, "")) for k in ("containerName", "resourceName", "requestName"))
+        seen.add(this)
+    if name := value.get("resourceClaimName"):
+        named(out, name, f"{path}.resourceClaimName", names.dns1123_subdomain)
+    else:
+        out.append(required(f"{path}.resourceClaimName"))
+
+
 def _ips(out: Errors, found: Sequence[Obj], path: str, old: Sequence[Obj], kind: str) -> None:
     before = [o.get("ip", "") for o in old]
     for i, entry in enumerate(found):
@@ -157,9 +188,9 @@ def _container_statuses(out: Errors, status: Obj, spec: Obj) -> None:
             user = (s.get("user") or {}).get("linux")
             if user is not None:
                 if windows:
-                    out.append(forbidden_field(f"status.{key}[{i}].linux", "cannot be set for a windows pod"))
+                    out.append(forbidden_field(f"status.{key}[{i}].user.linux", "cannot be set for a windows pod"))
                 else:
-                    _user(out, user, f"status.{key}[{i}].linux")
+                    _user(out, user, f"status.{key}[{i}].user.linux")
             if allocated := s.get("allocatedResourcesStatus"):
                 at = f"status.{key}[{i}].allocatedResourcesStatus"
                 if not containers:

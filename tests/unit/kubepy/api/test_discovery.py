@@ -54,5 +54,10 @@ def test_aggregated() -> None:
     assert entry["scope"] == "Cluster"
     assert entry["responseKind"] == {"group": "example.com", "version": "v1", "kind": "Widget"}
     assert entry["subresources"][0]["subresource"] == "status"
+    assert core["versions"][0]["resources"][0]["responseKind"] == {"group": "", "version": "", "kind": "Pod"}
     eviction = next(s for s in core["versions"][0]["resources"][0]["subresources"] if s["subresource"] == "eviction")
     assert eviction["responseKind"] == {"group": "policy", "version": "v1", "kind": "Eviction"}
+
+
+def test_hashes_speak_of_the_version_that_upstream_stores_in() -> None:
+    assert resource("customresourcedefinitions.apiextensions.k8s.io").storage_version_hash == "jfWCUB31mvA="

@@ -542,3 +542,54 @@ def test_running_jobs_keep_their_template(update):
 def test_runtime_classes_are_judged_whole_on_updates(update):
     old = obj("node.k8s.io/v1", "RuntimeClass", handler="h")
     assert update(old, {**old, "handler": "", "scheduling": {"nodeSelector": {"a": "-"}}}).errors[0] == "handler: Required value"
+
+
+def test_status_of_attachments(update):
+    old = obj("storage.k8s.io/v1", "VolumeAttachment", spec={"attacher": "a.b", "nodeName": "n", "source": {"persistentVolumeName": "p"}})
+    new = {**old, "status": {"attached": True, "attachmentMetadata": {"": "x"}, "detachError": {"errorCode": -1}}}
+    assert update(old, new, "status").errors == [
+        "status.detachError.errorCode: Invalid value: -1: must be between 0 and 2147483647, inclusive"
+    ]
+
+
+def test_decisions_about_certificates(update):
+    request = obj("certificates.k8s.io/v1", "CertificateSigningRequest", spec={"signerName": "a.b/c", "usages": ["client auth"]})
+    approved = {**request, "status": {"conditions": [{"type": "Approved", "status": "True"}]}}
+    pem = "spec.request: Invalid value: null: PEM block type must be CERTIFICATE REQUEST"
+    both = {**request, "status": {"conditions": [{"type": "Approved", "status": "True"}, {"type": "Denied", "status": "True"}]}}
+    assert update(request, approved, "approval").errors == [pem]
+    assert update(request, approved, "status").errors == [
+        pem,
+        'status.conditions: Forbidden: updates may not add a condition of type "Approved"',
+    ]
+    assert update(approved, request, "status").errors == [
+        pem,
+        'status.conditions: Forbidden: updates may not remove a condition of type "Approved"',
+    ]
+    assert update(request, both, "approval").errors == [
+        pem,
+        'status.conditions: Invalid value: "Denied": Approved and Denied conditions are mutually exclusive',
+    ]
+
+
+def test_claims_for_extended_resources(update):
+    old = obj("v1", "Pod", spec={"containers": [{"name": "c", "image": "i"}]})
+    new = copy.deepcopy(old)
+    new["status"] = {
+        "extendedResourceClaimStatus": {"requestMappings": [{"containerName": "c", "resourceName": "a.b/c", "requestName": "r"}]},
+        "nodeAllocatableResourceClaimStatuses": [{"resourceClaimName": "x"}],
+    }
+    done = update(old, new, "status")
+    assert done.errors == [
+        'status.extendedResourceClaimStatus.requestMappings[0].resourceName: Invalid value: "a.b/c": must match the extended resource name '
+        "of an entry in spec.initContainers.resources.requests or spec.containers.resources.requests",
+        "status.extendedResourceClaimStatus.resourceClaimName: Required value",
+    ]
+    assert "nodeAllocatableResourceClaimStatuses" not in done.obj["status"]
+
+
+def test_volumes_are_judged_twice_when_updated(update):
+    old = obj("v1", "PersistentVolume", spec={"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}})
+    new = copy.deepcopy(old)
+    new["spec"]["accessModes"] = []
+    assert update(old, new).errors == ["spec.accessModes: Required value"] * 2
