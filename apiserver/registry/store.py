@@ -324,6 +324,8 @@ class Registry:
                 if not ctx.dry_run:
                     await self.remove(ctx, served, key, entry, strategy)
                 return Written(new, None, deleted=True)
+            if not ctx.dry_run:
+                new["metadata"].pop("selfLink", None)  # Storing drops it (PrepareObjectForStorage); a dry run stores nothing.
             if _same(new, old):
                 if not certain:
                     current = await self._current(key)
