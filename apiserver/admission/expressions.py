@@ -12,32 +12,21 @@ from apiserver.middleware.authn import users
 from kubepy.api.cel import types as t
 from kubepy.api.cel.env import Environment, Program
 from kubepy.api.cel.issues import CompileError
-from kubepy.api.cel.lib.authorizer import PREFIX, Authorizer, ResourceCheck
+from kubepy.api.cel.lib.admission import AUTHORIZER, mutation_types
+from kubepy.api.cel.lib.authorizer import Authorizer, ResourceCheck
 from kubepy.api.cel.values import CelError
 
 RUNTIME_BUDGET = 10_000_000
 """Cost units that all expressions of one policy may spend on one request (pkg/apis/cel RuntimeCELCostBudget)."""
-_AUTHORIZER, _REQUEST_RESOURCE = PREFIX + "Authorizer", PREFIX + "ResourceCheck"
-
-
-def _types(name: str) -> t.Type | None:
-    """Types that mutations construct: JSONPatch, and `Object` with whatever lies under it."""
-    if name == "JSONPatch":
-        string = t.Field(t.STRING, "")
-        fields = dict.fromkeys(("op", "path", "from"), string) | {"value": t.Field(t.DYN, "value")}
-        return t.object_type(name, fields)
-    if name == "Object" or name.startswith("Object."):
-        return t.object_type(name, {}, open_fields=True)
-    return None
 
 
 ENVIRONMENT = Environment(
     {
         **dict.fromkeys(("object", "oldObject", "request", "params", "namespaceObject", "variables"), t.DYN),
-        "authorizer": t.opaque(_AUTHORIZER),
-        "authorizer.requestResource": t.opaque(_REQUEST_RESOURCE),
+        **AUTHORIZER,
     },
-    _types,
+    mutation_types,
+    without=frozenset(),
 )
 
 

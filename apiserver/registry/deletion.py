@@ -135,8 +135,10 @@ async def _delete_once(
     updated, graceful, pending = _begin_grace(old, strategy, options, raw, now)
     if pending:
         return Deleted(old, False, not returns, entry)
-    await registry.admit(ctx, "DELETE", served, subresource, space, name, None, old, raw)
-    await registry.validate(ctx, "DELETE", served, subresource, space, name, None, old, raw)
+    # Of a whole collection, admission is told no names.
+    told = "" if ctx.info.verb == "deletecollection" else name
+    await registry.admit(ctx, "DELETE", served, subresource, space, told, None, old, raw)
+    await registry.validate(ctx, "DELETE", served, subresource, space, told, None, old, raw)
     if r.plural == "namespaces" and not r.group:
         return await _terminate_namespace(registry, ctx, served, key, entry, old, options, strategy, now)
 

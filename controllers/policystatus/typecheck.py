@@ -13,7 +13,7 @@ from controllers.policystatus.schemas import GroupVersionKind
 from kubepy.api.cel import types as t
 from kubepy.api.cel.env import Environment
 from kubepy.api.cel.issues import CompileError
-from kubepy.api.cel.lib.authorizer import PREFIX
+from kubepy.api.cel.lib.admission import AUTHORIZER, NAMESPACE, REQUEST, variable_type
 from kubepy.api.kinds import Resource
 
 Obj = dict[str, Any]
@@ -105,11 +105,11 @@ def _scope(type_: t.Type, params: t.Type | None, spec: Obj) -> dict[str, t.Type]
     """What expressions see: the variables of the policy are typed one after the other, each seeing those before it."""
     variables: dict[str, t.Field] = {}
     scope = {
-        "namespaceObject": _NAMESPACE,
-        "request": _REQUEST,
+        "namespaceObject": NAMESPACE,
+        "request": REQUEST,
         "object": type_,
         "oldObject": type_,
-        "authorizer": t.opaque(PREFIX + "Authorizer"),
+        "authorizer": AUTHORIZER["authorizer"],
         "variables": t.object_type("kubernetes.variables", variables),
     }
     if spec.get("paramKind"):
@@ -120,48 +120,5 @@ def _scope(type_: t.Type, params: t.Type | None, spec: Obj) -> dict[str, t.Type]
             result = Environment(scope).compile(variable["expression"]).type
         except CompileError:
             result = t.DYN
-        variables[name] = t.Field(_plain(result), name)
+        variables[name] = t.Field(variable_type(result), name)
     return scope
-
-
-def _plain(type_: t.Type) -> t.Type:
-    """The type of a variable: objects and library types become dynamic (plugin/cel/composition.go)."""
-    if type_.kind == "list":
-        return t.list_of(_plain(type_.params[0]))
-    if type_.kind == "map":
-        return t.map_of(_plain(type_.params[0]), _plain(type_.params[1]))
-    return type_ if type_.kind in t.SCALARS else t.DYN
-
-
-def _object(name: str, fields: Mapping[str, t.Type]) -> t.Type:
-    return t.object_type(f"kubernetes.{name}", {key: t.Field(type_, key) for key, type_ in fields.items()})
-
-
-def _strings(*names: str) -> dict[str, t.Type]:
-    return dict.fromkeys(names, t.STRING)
-
-
-def _request() -> t.Type:
-    kind = _object("GroupVersionKind", _strings("group", "version", "kind"))
-    resource = _object("GroupVersionResource", _strings("group", "version", "resource"))
-    names = t.list_of(t.STRING)
-    user = _object("UserInfo", {**_strings("username", "uid"), "groups": names, "extra": t.map_of(t.STRING, names)})
-    return _object("AdmissionRequest", {
-        "kind": kind, "requestKind": kind, "resource": resource, "requestResource": resource, "userInfo": user, "dryRun": t.BOOL,
-        "options": t.DYN, **_strings("subResource", "requestSubResource", "name", "namespace", "operation"),
-    })  # fmt: skip
-
-
-def _namespace() -> t.Type:
-    strings, texts = t.list_of(t.STRING), t.map_of(t.STRING, t.STRING)
-    condition = _object("NamespaceCondition", {**_strings("status", "type", "message", "reason"), "lastTransitionTime": t.TIMESTAMP})
-    metadata = _object("NamespaceMetadata", {
-        **_strings("name", "generateName", "namespace", "UID", "resourceVersion"), "labels": texts, "annotations": texts,
-        "creationTimestamp": t.TIMESTAMP, "deletionTimestamp": t.TIMESTAMP, "deletionGracePeriodSeconds": t.INT, "generation": t.INT,
-        "finalizers": strings,
-    })  # fmt: skip
-    status = _object("NamespaceStatus", {"conditions": t.list_of(condition), "phase": t.STRING})
-    return _object("Namespace", {"metadata": metadata, "spec": _object("NamespaceSpec", {"finalizers": strings}), "status": status})
-
-
-_REQUEST, _NAMESPACE = _request(), _namespace()

@@ -75,7 +75,7 @@ class MutatingAdmissionPolicy(BasePlugin):
         if errors:
             plain_error = deny(a, "admission request denied by policy")
             details = {**(plain_error.details or {}), "causes": [{"message": text} for text in errors]}
-            raise Forbidden(errors[0], details=details)
+            raise Forbidden(errors[0], details=details, reason="Invalid")
 
     @staticmethod
     def _failed(policy: Policy, binding: Binding, text: str, errors: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from apiserver.registry.strategies import (
     admissionpolicies,
     apiservices,
@@ -170,6 +172,9 @@ def _finished(key: tuple[str, str], strategy: Strategy) -> Strategy:
     checks = _CHECKS.get(key, (1, 0) if key[0] == _ADMISSION else None)
     if checks is not None:
         strategy = strategy.with_(metadata_checks=checks)
+    if not strategy.allow_unconditional_update:
+        parts = {name: replace(part, allow_unconditional_update=False) for name, part in strategy.subresources.items()}
+        strategy = replace(strategy, subresources=parts)
     if key[0] == _ADMISSION or key in _ANY_FINALIZER or not strategy.own_metadata:
         return strategy
     return checked_finalizers(strategy)

@@ -12,19 +12,15 @@ from apiserver.registry.strategies.common import both, checked, with_status
 from apiserver.registry.strategy import Strategy
 from kubepy.api import names
 from kubepy.api.cel import types as t
+from kubepy.api.cel.lib.admission import APPLY_CONFIGURATION, JSON_PATCH, variable_type
 from kubepy.api.errors import duplicate, forbidden_field, invalid, not_supported, required
 
 _REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
-_MESSAGE_REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
 _ACTIONS = ("Audit", "Deny", "Warn")
 _NOT_FOUND = ("Allow", "Deny")
 _MAX_MESSAGE = 5 * 1024
 _ONE_NEEDED = "validations or auditAnnotations must contain at least one item"
-_MUTATIONS = {
-    "ApplyConfiguration": ("applyConfiguration", t.object_type("Object", {})),
-    "JSONPatch": ("jsonPatch", t.list_of(t.object_type("JSONPatch", {}))),
-}
-"""By patch type: the field that holds the expression, and what it evaluates to."""
+_MUTATIONS = {"ApplyConfiguration": ("applyConfiguration", APPLY_CONFIGURATION), "JSONPatch": ("jsonPatch", t.list_of(JSON_PATCH))}
 _REINVOCATION = ("IfNeeded", "Never")
 
 
@@ -48,8 +44,8 @@ def _param_kind(out: Errors, kind: Obj) -> None:
         out.extend(invalid("spec.paramKind.kind", name, f"{mixed}: {m}") for m in names.dns1035_label(name.lower()))
 
 
-def _common(out: Errors, spec: Obj, mutating: bool) -> tuple[bool, dict[str, t.Type]]:
-    """The parts that both kinds of policy have; whether there are params, and the variables' types."""
+def _common(out: Errors, spec: Obj, mutating: bool) -> tuple[bool, dict[str, t.Type] | None]:
+    """The parts that both kinds of policy have; whether there are params, and the variables' types (None: no variables)."""
     failure = spec.get("failurePolicy")
     if failure is None:
         out.append(required("spec.failurePolicy"))
@@ -82,14 +78,13 @@ def _common(out: Errors, spec: Obj, mutating: bool) -> tuple[bool, dict[str, t.T
         else:
             env = rules.environment(params=params, variables=variables)
             found = rules.expression(out, env, source.strip(), f"{at}.expression")
-        variables = {**variables, name: found or t.DYN}
-    return params, variables
+        variables = {**variables, name: variable_type(found) if found is not None else t.DYN}
+    return params, variables if spec.get("variables") else None
 
 
 def _validating(out: Errors, new: Obj, _old: Obj | None) -> None:
     spec, name = new.get("spec") or {}, new["metadata"].get("name", "")
-    params, known = _common(out, spec, mutating=False)
-    variables = known or None
+    params, variables = _common(out, spec, mutating=False)
     env = rules.environment(params=params, variables=variables)
     message_env = rules.environment(params=params, variables=variables, authorizer=False)
     validations, audits = spec.get("validations") or [], spec.get("auditAnnotations") or []
@@ -107,13 +102,11 @@ def _validating(out: Errors, new: Obj, _old: Obj | None) -> None:
         elif text.strip():
             rules.expression(out, message_env, text.strip(), f"{at}.messageExpression", t.STRING)
         if (message := v.get("message", "")) and not message.strip():
-            out.append(invalid(f"{at}.message", message, "message must be non-empty if specified"))
+            out.append(invalid(f"{at}.message", message, "must be non-empty if specified"))
         elif "\n" in message.strip():
             out.append(invalid(f"{at}.message", message, "must not contain line breaks"))
-        elif "\n" in source and not message:
-            out.append(required(f"{at}.message", "must be specified if expression contains line breaks"))
         reason = v.get("reason")
-        if reason is not None and reason not in _MESSAGE_REASONS:
+        if reason is not None and reason not in _REASONS:
             out.append(not_supported(f"{at}.reason", reason, _REASONS))
     seen: set[str] = set()
     for i, a in enumerate(audits):
@@ -137,7 +130,7 @@ def _validating(out: Errors, new: Obj, _old: Obj | None) -> None:
 def _mutating(out: Errors, new: Obj, _old: Obj | None) -> None:
     spec = new.get("spec") or {}
     params, variables = _common(out, spec, mutating=True)
-    env = rules.environment(params=params, variables=variables)
+    env = rules.environment(params=params, variables=variables or {}, patches=True)
     mutations = spec.get("mutations") or []
     if not mutations:
         out.append(required("spec.mutations", "mutations must contain at least one item"))

@@ -14,7 +14,7 @@ from kubepy.api import names
 from kubepy.api.cel import types as t
 from kubepy.api.cel.env import Environment
 from kubepy.api.cel.issues import CompileError
-from kubepy.api.cel.lib.authorizer import PREFIX
+from kubepy.api.cel.lib.admission import AUTHORIZER, NAMESPACE, REQUEST, mutation_types
 from kubepy.api.errors import duplicate, invalid, not_supported, required, too_many
 
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
@@ -37,35 +37,22 @@ def is_identifier(name: str) -> bool:
     return bool(_IDENTIFIER(name)) and name not in RESERVED
 
 
-def environment(*, params: bool = True, variables: Mapping[str, t.Type] | None = None, authorizer: bool = True) -> Environment:
-    """What an expression may name: the request's objects, `params` where the policy has a kind of them, earlier variables."""
-    known: dict[str, t.Type] = dict.fromkeys(("object", "oldObject", "request", "namespaceObject"), t.DYN)
+def environment(
+    *, params: bool = True, variables: Mapping[str, t.Type] | None = None, authorizer: bool = True, patches: bool = False
+) -> Environment:
+    """What an expression may name: the request's objects, `params` where the policy has a kind of them, earlier variables (None where
+    the policy has none at all), and in mutations (`patches`) the types of patches."""
+    known: dict[str, t.Type] = {"object": t.DYN, "oldObject": t.DYN, "request": REQUEST, "namespaceObject": NAMESPACE}
     if params:
         known["params"] = t.DYN
     if authorizer:
-        known["authorizer"] = t.opaque(PREFIX + "Authorizer")
-        known["authorizer.requestResource"] = t.opaque(PREFIX + "ResourceCheck")
+        known |= AUTHORIZER
     if variables is not None:
         known["variables"] = t.object_type("kubernetes.variables", {k: t.Field(v, k) for k, v in variables.items()})
-    return Environment(known, _mutation_types)
+    return Environment(known, mutation_types, without=frozenset()) if patches else Environment(known)
 
 
-def _mutation_types(name: str) -> t.Type | None:
-    if name == "JSONPatch":
-        string = t.Field(t.STRING, "")
-        return t.object_type(name, dict.fromkeys(("op", "path", "from"), string) | {"value": t.Field(t.DYN, "value")})
-    if name == "Object" or name.startswith("Object."):
-        return t.object_type(name, {}, open_fields=True)
-    return None
-
-
-WEBHOOK_ENVIRONMENT = Environment(
-    {
-        **dict.fromkeys(("object", "oldObject", "request"), t.DYN),
-        "authorizer": t.opaque(PREFIX + "Authorizer"),
-        "authorizer.requestResource": t.opaque(PREFIX + "ResourceCheck"),
-    }
-)
+WEBHOOK_ENVIRONMENT = environment(params=False)
 
 
 def _name(kind: t.Type) -> str:

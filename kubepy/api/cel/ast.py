@@ -43,7 +43,7 @@ class Ident(Node):
 class Select(Node):
     """`operand.field`; `test` for has(), `optional` for `.?`."""
 
-    __slots__ = ("constant", "field", "key", "operand", "optional", "test")
+    __slots__ = ("constant", "field", "key", "operand", "optional", "test", "variable")
 
     def __init__(self, at: int, operand: Node, field: str, *, test: bool = False, optional: bool = False) -> None:
         super().__init__(at)
@@ -54,6 +54,8 @@ class Select(Node):
         self.optional = optional
         self.constant: Any = None
         """What a qualified name stands for (the name of a type)."""
+        self.variable = ""
+        """The variable that the whole qualified name stands for."""
 
 
 class Call(Node):

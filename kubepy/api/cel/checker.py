@@ -146,6 +146,9 @@ class Checker:
 
     def _select(self, node: Select) -> t.Type:
         name = qualified(node)
+        if name and not node.test and (found := self._scopes[0].get(name)) is not None:
+            node.variable = found[0]
+            return found[1]
         if name and not node.test and self._lookup(name.partition(".")[0]) is None:
             named = self._type_named(name)
             if named is not None:

@@ -230,7 +230,7 @@ class Estimator:
         return out
 
     def _select(self, node: Select) -> Range:
-        if node.constant is not None:
+        if node.constant is not None or node.variable:
             return ONE
         inner = self.cost(node.operand)
         if node.test:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from kubepy.api.cel import cost, parser
@@ -15,6 +15,7 @@ from kubepy.api.cel.evaluate import BUDGET, compile_node
 from kubepy.api.cel.functions import Table
 from kubepy.api.cel.issues import CompileError, InstantiationError, render, syntax_error
 from kubepy.api.cel.lib import authorizer, kubernetes, lists, network, standard, strings
+from kubepy.api.cel.lib.admission import MUTATION_FUNCTIONS
 from kubepy.api.cel.validators import Unusable, check_program, validate
 from kubepy.api.cel.values import CelError
 
@@ -24,6 +25,11 @@ for _table in (standard.TABLE, strings.TABLE, lists.TABLE, network.TABLE, kubern
         BASE.setdefault(_name, []).extend(_overloads)
 
 _MAX_CACHED = 4096
+
+
+@cache
+def _functions(without: frozenset[str]) -> Table:
+    return {name: found for name, found in BASE.items() if name not in without} if without else BASE
 
 
 def _no_types(_name: str) -> t.Type | None:
@@ -71,11 +77,11 @@ class Environment:
         variables: Mapping[str, t.Type],
         types: Callable[[str], t.Type | None] = _no_types,
         *,
-        without: frozenset[str] = frozenset(),
+        without: frozenset[str] = MUTATION_FUNCTIONS,
     ) -> None:
         self.variables = dict(variables)
         self.types = types
-        self._functions = {name: f for name, f in BASE.items() if name not in without} if without else BASE
+        self._functions = _functions(without)
         self._programs: dict[str, Program | CompileError] = {}
 
     def compile(self, source: str) -> Program:

@@ -50,13 +50,15 @@ def _ident(node: Ident) -> Run:
     if node.constant is not None:
         named = node.constant
         return lambda env: named
-    slot = node.slot
+    return _variable(node.slot, node.name)
 
+
+def _variable(slot: str, name: str) -> Run:
     def read(env: Env) -> Any:
         try:
             return env[slot]
         except KeyError:
-            raise CelError(f"no such attribute(s): {node.name}") from None
+            raise CelError(f"no such attribute(s): {name}") from None
 
     return read
 
@@ -65,6 +67,8 @@ def _select(node: Select) -> Run:
     if node.constant is not None:
         named = node.constant
         return lambda env: named
+    if node.variable:
+        return _variable(node.variable, node.variable)
     operand, key = compile_node(node.operand), node.key
     if node.test:
         return lambda env: _has(operand(env), key)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kubelet.runtime.interface import State
 from kubepy.api.errors import Forbidden
 from tests.unit.kubelet.harness import Node, Obj, deleting, pod, until
-
-Obj = dict[str, Any]
 
 
 @pytest.fixture

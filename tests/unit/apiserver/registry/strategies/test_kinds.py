@@ -593,3 +593,11 @@ def test_volumes_are_judged_twice_when_updated(update):
     new = copy.deepcopy(old)
     new["spec"]["accessModes"] = []
     assert update(old, new).errors == ["spec.accessModes: Required value"] * 2
+
+
+def test_kinds_whose_updates_must_name_a_version() -> None:
+    for group, plural in (("policy", "poddisruptionbudgets"), ("admissionregistration.k8s.io", "validatingadmissionpolicybindings")):
+        strategy = STRATEGIES[(group, plural)]
+        assert not strategy.allow_unconditional_update
+        assert not any(part.allow_unconditional_update for part in strategy.subresources.values())
+    assert STRATEGIES[("", "configmaps")].allow_unconditional_update

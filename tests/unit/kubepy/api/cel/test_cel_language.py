@@ -15,7 +15,7 @@ SELF = t.object_type("object", {
     "a": t.Field(t.INT, "a"), "n": t.Field(t.STRING, "n"), "l": t.Field(t.list_of(t.STRING), "l"),
     "m": t.Field(t.map_of(t.STRING, t.INT), "m"), "x__dash__y": t.Field(t.BOOL, "x-y"),
 })  # fmt: skip
-ENV = Environment({"self": SELF, "d": t.DYN})
+ENV = Environment({"self": SELF, "d": t.DYN}, without=frozenset())
 DATA: dict[str, Any] = {
     "self": {"a": 3, "n": "abc", "l": ["x", "y"], "m": {"k": 1}, "x-y": True},
     "d": {"a": {"b": [1, 2.5, "s"]}, "one": 1, "yes": True, "none": None},
