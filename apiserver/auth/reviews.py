@@ -15,6 +15,7 @@ from apiserver.middleware.authn.authenticator import Authenticator
 from apiserver.middleware.authn.serviceaccount import TokenError, TokenIssuer
 from apiserver.middleware.authn.users import node_of
 from apiserver.middleware.authz.chain import Chain
+from kubepy.api import names
 from kubepy.api.errors import BadRequest, FieldError, Invalid, forbidden_field, invalid, required
 
 Handler = Callable[[Context, str, str, Obj], Awaitable[Obj]]
@@ -204,17 +205,20 @@ def _check_selector(selector: Obj | None, field: str) -> list[FieldError]:
     errors = []
     for number, requirement in enumerate(requirements):
         path = f"{field}.requirements[{number}]"
-        if not requirement.get("key"):
+        key, labels = requirement.get("key") or "", field.endswith("labelSelector")
+        if labels:
+            errors += [invalid(f"{path}.key", key, text) for text in names.qualified_name(key)]
+        elif not key:
             errors.append(required(f"{path}.key", "must be specified"))
         operator, values = requirement.get("operator", ""), requirement.get("values") or []
         if operator in ("In", "NotIn"):
             if not values:
                 errors.append(required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
-        elif operator in ("Exists", "DoesNotExist"):
-            if values:
-                errors.append(forbidden_field(f"{path}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
-        elif field.endswith("labelSelector"):
-            errors.append(invalid(f"{path}.operator", operator, "not a valid selector operator"))
+        elif operator in ("Exists", "DoesNotExist") and values:
+            errors.append(forbidden_field(f"{path}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
+        # Operators that are not known here may be known to who asks.
+        if labels:
+            errors += [invalid(f"{path}.values[{i}]", v, text) for i, v in enumerate(values) for text in names.label_value(v)]
     return errors
 
 
@@ -228,7 +232,14 @@ def _require_empty(obj: Obj, errors: list[FieldError], *, but_namespace: bool = 
     meta = {k: v for k, v in (obj.get("metadata") or {}).items() if k not in allowed and v is not None}
     if meta:
         text = "must be empty except for namespace" if but_namespace else "must be empty"
-        errors.append(invalid("metadata", obj["metadata"], text))
+        entries = [{**e, "fieldsV1": sorted_fields(e.get("fieldsV1"))} for e in obj["metadata"].get("managedFields") or ()]
+        shown = {**obj["metadata"], **({"managedFields": entries} if entries else {})}
+        errors.append(invalid("metadata", shown, text))
+
+
+def sorted_fields(fields: Any) -> Any:
+    """A field set in the order in which upstream writes it."""
+    return {k: sorted_fields(fields[k]) for k in sorted(fields)} if isinstance(fields, dict) else fields
 
 
 def _raise(errors: list[FieldError]) -> None:

@@ -18,7 +18,8 @@ _MIN_SECONDS, _MAX_SECONDS = 600, 1 << 32
 POD_TOKEN_SECONDS = 3607
 """What admission asks for pods: an odd number that says a kubelet will refresh the token."""
 _EXTENDED_SECONDS = 365 * 24 * 3600
-_BINDABLE = {("v1", "Pod"): "pods", ("v1", "Secret"): "secrets", ("v1", "Node"): "nodes"}
+_BINDABLE = {"Pod": "pods", "Secret": "secrets", "Node": "nodes"}
+"""Kinds of the group without a name, whatever their version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,9 @@ class TokenRequests:
         if ref is None:
             return {}
         kind, name = ref.get("kind", ""), ref.get("name", "")
-        plural = _BINDABLE.get((ref.get("apiVersion", ""), kind))
+        group, _, version = ref.get("apiVersion", "").rpartition("/")
+        plural = _BINDABLE.get(kind) if not group else None
         if plural is None:
-            group, _, version = ref.get("apiVersion", "").rpartition("/")
             raise BadRequest(f"cannot bind token to object of type {group}/{version}, Kind={kind}")
         target = self._get(plural, None if plural == "nodes" else namespace, name)
         bound = {kind.lower(): target}

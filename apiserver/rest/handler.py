@@ -14,6 +14,7 @@ from typing import Any
 from apiserver.context import Context, User
 from apiserver.middleware.audit import Audit, Record, attach
 from apiserver.middleware.authn.impersonation import impersonate
+from apiserver.middleware.authn.users import ANONYMOUS
 from apiserver.middleware.limits import Flow, Limits
 from apiserver.registry.catalog import Served
 from apiserver.rest import negotiate, requestinfo
@@ -36,6 +37,8 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 SubHandler = Callable[[Api, Request, Served], Awaitable[None]]
 
 NO_SUCH_RESOURCE = "the server could not find the requested resource"
+_OF_ONE = frozenset(("get", "update", "patch", "delete"))
+_SPACE_BEFORE_TOKEN = "the provided Authorization header contains extra space before the bearer token, and is ignored"
 _PAGE_NOT_FOUND = b"404 page not found\n"
 
 
@@ -124,10 +127,12 @@ class Handler:
         api = self._api
         headers = req.headers
         user = requester = api.authenticator.authenticate(headers, req.scope["extensions"]["tls"]["client_cert"], req.scope["headers"])
-        if b"impersonate-user" in headers or b"impersonate-group" in headers or b"impersonate-uid" in headers:
+        if any(name[:12] == b"impersonate-" for name in headers):
             user = impersonate(user, req.scope["headers"], api.authorizer, req.info)
         agent = headers.get(b"user-agent", b"").decode("latin-1")
         req.ctx = Context(user, req.info, user_agent=agent)
+        if user is ANONYMOUS and headers.get(b"authorization", b"")[:8].lower() == b"bearer  ":
+            req.ctx.warn(_SPACE_BEFORE_TOKEN)
         if self._audit is not None:
             req.record = self._begin_audit(self._audit, req, requester)
         api.require(user, req.info)
@@ -212,6 +217,8 @@ class Handler:
             elif method == "DELETE" and "delete" in verbs:
                 self._negotiate(req, served, stream=False)
                 await delete(api, req, served)
+            elif not _OF_ONE.intersection(verbs):
+                raise errors.NotFound(NO_SUCH_RESOURCE, details={})  # only collections are posted to
             else:
                 raise _method_not_allowed()
         elif method == "GET" and "list" in verbs:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from functools import partial
 
 from cryptography import x509
@@ -27,6 +28,7 @@ _USAGES = frozenset(
     )
 )  # fmt: skip
 _DECISIONS = ("Approved", "Denied", "Failed")
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s(.*?)-----END \1-----", re.S)
 _OPPOSITE = {"Approved": "Denied", "Denied": "Approved"}
 _STATUSES = ("False", "True", "Unknown")
 
@@ -90,6 +92,19 @@ def _conditions(out: Errors, obj: Obj) -> None:
         seen.add(kind)
 
 
+def _certificate_problem(pem: bytes) -> str:
+    """What is wrong with the certificates issued; empty when nothing is."""
+    blocks = list(_BLOCK.finditer(pem))
+    for block in blocks:
+        if block[1] != b"CERTIFICATE":
+            return f'only CERTIFICATE PEM blocks are allowed, found "{block[1].decode()}"'
+        try:
+            x509.load_pem_x509_certificate(block[0])
+        except ValueError as e:
+            return str(e)
+    return "" if blocks else "must contain at least one CERTIFICATE PEM block"
+
+
 def _validate(obj: Obj) -> Errors:
     out: Errors = []
     _request(out, obj)
@@ -123,8 +138,8 @@ def _changed(new: Obj, old: Obj, *, certificate: bool = False, approval: bool = 
 def _validate_status(new: Obj, old: Obj) -> Errors:
     out = _changed(new, old, certificate=True)
     text = (new.get("status") or {}).get("certificate")
-    if text and text != (old.get("status") or {}).get("certificate") and b"-----BEGIN CERTIFICATE-----" not in _pem(text):
-        out.append(invalid("status.certificate", "<certificate data>", "must contain one or more PEM blocks"))
+    if text and text != (old.get("status") or {}).get("certificate") and (problem := _certificate_problem(_pem(text))):
+        out.append(invalid("status.certificate", "<certificate data>", problem))
     return out
 
 

@@ -601,3 +601,30 @@ def test_kinds_whose_updates_must_name_a_version() -> None:
         assert not strategy.allow_unconditional_update
         assert not any(part.allow_unconditional_update for part in strategy.subresources.values())
     assert STRATEGIES[("", "configmaps")].allow_unconditional_update
+
+
+def _request(*conditions, **status):
+    parts = {**status, **({"conditions": list(conditions)} if conditions else {})}
+    return obj("certificates.k8s.io/v1", "CertificateSigningRequest", spec={"signerName": "example.com/x"}, status=parts)
+
+
+def test_decisions_about_certificates_stay():
+    strategy = STRATEGIES[("certificates.k8s.io", "certificatesigningrequests")]
+    approved, denied = ({"type": kind, "status": "True"} for kind in ("Approved", "Denied"))
+    old = _request(approved)
+    new = _request({"type": "Approved", "status": "True", "reason": "other"}, certificate="AAAA")
+    strategy.status_prepare_update(new, old)
+    assert new["status"]["conditions"] == [approved]
+
+    def of_status(errors):
+        return [str(e) for e in errors if str(e).startswith("status")]
+
+    assert of_status(strategy.status_validate_update(new, old)) == [
+        'status.certificate: Invalid value: "<certificate data>": must contain at least one CERTIFICATE PEM block'
+    ]
+    approval = strategy.subresources["approval"]
+    assert of_status(approval.validate_update(_request(), old)) == [
+        'status.conditions: Forbidden: updates may not remove a condition of type "Approved"'
+    ]
+    both = of_status(approval.validate_update(_request(approved, denied), old))
+    assert both == ['status.conditions: Invalid value: "Denied": Approved and Denied conditions are mutually exclusive']
