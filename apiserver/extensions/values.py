@@ -172,7 +172,7 @@ def _numeric(schema: Schema) -> Check | None:
     def check(value: Any, old: Any, path: str, errors: list[FieldError]) -> int:
         if isinstance(value, (bool, str, list, dict)):
             return 0
-        if integral and not bottom <= value <= top:
+        if integral and (not bottom <= value <= top or (kind == "integer" and value != int(value))):
             text = f"with format {form}" if form else "(default format)"
             detail = f"Checked value must be of type {kind or 'integer'} {text} in {path}"
             errors.append(FieldError(Cause.INVALID, shown(""), f'Invalid value: "": {detail}'))

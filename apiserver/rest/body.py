@@ -163,13 +163,14 @@ def check_kind(obj: Obj, kind: str, api_version: str, catalog: Catalog) -> None:
 def check_custom(ctx: Context, obj: Obj, served: Served, catalog: Catalog, complaints: list[str]) -> None:
     """As `check_kind`, for custom resources: their kind is left to validation, and an unknown version knows no fields."""
     r = served.resource
-    given = obj.setdefault("apiVersion", r.api_version)
+    given = obj.get("apiVersion") or ""
     if given != r.api_version:
         version = given.rpartition("/")[2]
         other = catalog.lookup(r.group, version, r.plural)
+        unknown: list[str] = []
         if other is not None:
-            unknown: list[str] = list(other.decoder.decode(obj).unknown)
-        else:
+            unknown = list(other.decoder.decode(obj).unknown)
+        elif version:
             unknown = [name for name in obj if name not in ("apiVersion", "kind", "metadata")]
         report(ctx, obj["kind"], version, complaints + [f'unknown field "{name}"' for name in unknown])
         raise errors.BadRequest(f"the API version in the data ({given}) does not match the expected API version ({r.api_version})")

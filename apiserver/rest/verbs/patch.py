@@ -187,13 +187,19 @@ def _decoded(
 ) -> Obj:
     """The patched object decoded and defaulted; raises Invalid about the patch (of `applied`: a plain error, 500)."""
     ctx, resource = req.ctx, served.resource
+    result = patched
 
     def show() -> str:
-        return go_print(orjson.loads(strategic)) if strategic is not None else json_text(patched, sort=True)
+        return go_print(orjson.loads(strategic)) if strategic is not None else json_text(result, sort=True)
 
-    if patched.get("kind") != resource.kind or patched.get("apiVersion") != resource.api_version:
-        given = f"{patched.get('apiVersion', '')}, Kind={patched.get('kind', '')}"
-        raise _refused(show(), f"unable to decode: {given} is not {resource.api_version}, Kind={resource.kind}")
+    if not isinstance(patched, dict):
+        raise _refused(show(), f"json: cannot unmarshal {go_kind(patched)} into Go value of type {served.node.go_type}")
+    kind, version = patched.get("kind") or "", patched.get("apiVersion") or ""
+    if not resource.custom:  # What is not said is what the endpoint serves.
+        kind, version = kind or resource.kind, version or resource.api_version
+        patched = {**patched, "kind": kind, "apiVersion": version}
+    if (kind, version) != (resource.kind, resource.api_version):
+        raise _refused(show(), f"unable to decode: {version}, Kind={kind} is not {resource.api_version}, Kind={resource.kind}")
     try:
         decoded = served.decoder.decode(patched, live)
     except DecodeError as e:

@@ -109,6 +109,11 @@ class _Patcher:
         _delete(at, key)
 
     def _replace(self, op: dict[str, Any]) -> None:
+        if op.get("path") == "":
+            if not isinstance(op.get("value"), (dict, list)):
+                raise _Inapplicable("replace operation value must be object or array")
+            self.doc = deepcopy(op["value"])
+            return
         at, key = self._find(op)
         _get(at, key)
         if isinstance(at, list):
@@ -135,6 +140,10 @@ class _Patcher:
         _insert(to, to_key, deepcopy(value))
 
     def _test(self, op: dict[str, Any]) -> None:
+        if op.get("path") == "":
+            if not _same(self.doc, op.get("value")):
+                raise _Inapplicable("testing value  failed")
+            return
         at, key = self._find(op)
         if not _same(_get(at, key), op.get("value")):
             raise _Inapplicable(f"testing value {op.get('path')} failed")

@@ -40,7 +40,7 @@ def test_operations(ops: Any, expected: Any) -> None:
         {"op": "add", "path": "/annotations/x", "value": "z"},
         {"op": "add", "path": "/list/9", "value": "z"},
         {"op": "add", "path": "/list/x", "value": "z"},
-        {"op": "replace", "path": "", "value": {}},
+        {"op": "replace", "path": "", "value": 1},
         {"op": "frobnicate", "path": "/data/a"},
         {},
     ],
@@ -51,6 +51,10 @@ def test_what_does_not_apply_is_unprocessable(op: Any) -> None:
     assert e.value.status_code == 422
     assert e.value.status()["message"] == "the server rejected our request due to an error in our request"
     assert e.value.status()["details"] == {}
+
+
+def test_the_whole_document() -> None:
+    assert apply_json_patch(DOC, [{"op": "test", "path": "", "value": DOC}, {"op": "replace", "path": "", "value": {"a": 1}}]) == {"a": 1}
 
 
 def test_malformed_patches() -> None:
