@@ -30,8 +30,13 @@ def fnv32(data: bytes, state: int = 0x811C9DC5) -> int:
 
 
 def template_patch(owner: Obj) -> Obj:
-    """What a revision stores: a patch that puts the owner's present template in place."""
-    return {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
+    """What a revision stores: a patch that puts the owner's present template in place.
+
+    In the order of the keys, as Go writes a map: clients find the present revision by comparing the text.
+    """
+    patch = {"spec": {"template": {**owner["spec"]["template"], "$patch": "replace"}}}
+    out: Obj = orjson.loads(orjson.dumps(patch, option=orjson.OPT_SORT_KEYS))
+    return out
 
 
 def go_json(value: Any) -> bytes:
