@@ -18,10 +18,12 @@ from kubepy.api.quantity import Quantity, parse
 from kubepy.api.usage import add, pod_amounts
 
 Obj = dict[str, Any]
+Amounts = Mapping[str, Quantity]
 Given = dict[str, Obj]
 """Container → its resources."""
 
 _COMPUTE = ("cpu", "memory")
+_LIMITED = (*_COMPUTE, "ephemeral-storage")
 
 
 def summary(pod: Obj, error: str = "") -> str:
@@ -70,16 +72,18 @@ def restored(pod: Obj) -> Given:
     return out
 
 
-def shortage(wanted: Mapping[str, Quantity], used: Mapping[str, Quantity], capacity: Mapping[str, str]) -> str:
-    """Why the amounts do not fit beside what is used; empty when they do."""
-    for name in _COMPUTE:
+def shortage(wanted: Amounts, used: Amounts, capacity: Mapping[str, str]) -> tuple[str, str] | None:
+    """(the resource that is short, why) when the amounts do not fit beside what is used."""
+    for name in ("pods", *_LIMITED):
         asked, taken = (amounts.get(name, parse("0")) for amounts in (wanted, used))
-        whole = parse(capacity.get(name, "0"))
-        if asked.milli_value() and asked + taken > whole:
+        if name not in capacity or not asked.milli_value():
+            continue
+        whole = parse(capacity[name])
+        if asked + taken > whole:
             numbers = [q.milli_value() if name == "cpu" else q.value() for q in (asked, taken, whole)]
             text = "Node didn't have enough resource: {}, requested: {}, used: {}, capacity: {}"
-            return text.format(name, *numbers)
-    return ""
+            return name, text.format(name, *numbers)
+    return None
 
 
 @dataclass(slots=True)
@@ -87,6 +91,8 @@ class _Held:
     pod: Obj
     """As the API has it."""
     given: Given
+    amounts: Amounts = field(default_factory=dict)
+    """What of the node's resources that is."""
     waits: str = ""
     """Why the resize does not fit now."""
     since: float = 0.0
@@ -104,14 +110,24 @@ class Allocations:
     def __init__(self, capacity: Mapping[str, str], tell: Tell) -> None:
         self._capacity, self._tell = capacity, tell
         self._held: dict[str, _Held] = {}
+        self._used: dict[str, Quantity] = {}
+
+    def refusal(self, pod: Obj) -> tuple[str, str] | None:
+        """(reason, message) when there is no room for a pod that is new here."""
+        used = {**self._used, "pods": parse(str(len(self._held)))}
+        found = shortage({**pod_amounts(pod, "requests"), "pods": parse("1")}, used, self._capacity)
+        return (f"OutOf{found[0]}", found[1]) if found else None
 
     def hold(self, pod: Obj, wake: Callable[[], None]) -> None:
         """The pod runs here from now on; `wake` is called when a resize of it that waited fits."""
-        self._held[pod["metadata"]["uid"]] = _Held(pod, restored(pod), wake=wake)
+        held = self._held[pod["metadata"]["uid"]] = _Held(pod, {}, wake=wake)
+        self._give(held, restored(pod))
 
     def release(self, uid: str) -> None:
         """The pod is gone: others may have its share."""
-        if self._held.pop(uid, None) is not None:
+        held = self._held.pop(uid, None)
+        if held is not None:
+            self._used = self._without(held)
             self._retry()
 
     def update(self, pod: Obj) -> Obj:
@@ -136,11 +152,21 @@ class Allocations:
             return None
         return {"type": "PodResizePending", "status": "True", "reason": "Deferred", "message": held.waits}
 
+    def _without(self, held: _Held) -> dict[str, Quantity]:
+        return {name: used - held.amounts[name] if name in held.amounts else used for name, used in self._used.items()}
+
+    def _give(self, held: _Held, given: Given) -> None:
+        others = self._without(held)
+        held.given = given
+        held.amounts = pod_amounts(with_resources(held.pod, given), "requests")
+        self._used = add(others, held.amounts)
+
     def _try(self, held: _Held) -> bool:
-        others = add(*(pod_amounts(with_resources(h.pod, h.given), "requests") for h in self._held.values() if h is not held))
-        held.waits = shortage(pod_amounts(held.pod, "requests"), others, self._capacity)
+        found = shortage(pod_amounts(held.pod, "requests"), self._without(held), self._capacity)
+        held.waits = found[1] if found else ""
         if not held.waits:
-            held.given, held.told = _of_spec(held.pod), ()
+            self._give(held, _of_spec(held.pod))
+            held.told = ()
             self._tell(held.pod, "Normal", "ResizeStarted", f"Pod resize started: {summary(held.pod)}")
             return True
         told = (held.pod["metadata"].get("generation"),)
@@ -157,6 +183,6 @@ class Allocations:
 
 def _urgency(held: _Held) -> tuple[Any, ...]:
     """Resizes that ask for no more come first, then by priority, then the guaranteed, then those that wait longest."""
-    now, then = (pod_amounts(pod, "requests") for pod in (held.pod, with_resources(held.pod, held.given)))
-    more = any(now.get(name, parse("0")) > then.get(name, parse("0")) for name in _COMPUTE)
+    wanted = pod_amounts(held.pod, "requests")
+    more = any(wanted.get(name, parse("0")) > held.amounts.get(name, parse("0")) for name in _COMPUTE)
     return more, -int(held.pod["spec"].get("priority") or 0), spec.qos(held.pod) != "Guaranteed", held.since

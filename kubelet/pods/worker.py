@@ -288,6 +288,8 @@ class PodWorker:
         if self._view() is None and self.uid not in holders:
             others = [p for uid, p in holders.items() if not spec.terminal(self._host.statuses.get(uid))]
             refused = admit.refusal(self.pod, self._host.config.allowed_unsafe_sysctls, others)
+            if refused is None and not self._held:
+                refused = self._host.allocations.refusal(self.pod)
         else:
             refused = None
         if refused is None:

@@ -85,6 +85,15 @@ def test_a_pod_that_is_met_again_has_what_its_status_says_while_it_waits() -> No
     assert restored(asked)["c"] == {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}}
 
 
+def test_a_pod_for_which_there_is_no_room_is_refused() -> None:
+    node = Node(pod("a", "1"), pod("b", "500m"))
+    assert node.pods.refusal(pod("c", "500m")) is None
+    text = "Node didn't have enough resource: cpu, requested: 600, used: 1500, capacity: 2000"
+    assert node.pods.refusal(pod("c", "600m")) == ("OutOfcpu", text)
+    full = Allocations({"pods": "0"}, lambda *_: None)
+    assert full.refusal(pod("c", "0")) == ("OutOfpods", "Node didn't have enough resource: pods, requested: 1, used: 0, capacity: 0")
+
+
 def test_unknown_pods_are_as_they_ask() -> None:
     assert cpu(Node().pods.update(pod("x", "9"))) == "9"
 
