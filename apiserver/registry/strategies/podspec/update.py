@@ -187,7 +187,7 @@ def ephemeral_containers(new: Obj, old: Obj) -> Errors:
 
 
 def resize(new: Obj, old: Obj) -> Errors:
-    """An update of /resize: CPU and memory of containers and sidecars, within the pod's QoS class."""
+    """An update of /resize: CPU and memory of the pod, its containers and init containers, within the pod's QoS class."""
     out: Errors = []
     spec.pod(out, new, for_update(old["spec"], True))
     if notes.MIRROR in _annotations(old):
@@ -201,34 +201,63 @@ def resize(new: Obj, old: Obj) -> Errors:
     running = [s for s in (old.get("status") or {}).get("containerStatuses") or () if "running" in (s.get("state") or {})]
     if running and running[0].get("resources") is None:
         out.append(forbidden_field("spec", "Pod running on node without support for resize"))
-    lists = []
-    for key in ("initContainers", "containers"):
-        new_list, old_list = new["spec"].get(key) or [], old["spec"].get(key) or []
-        if len(new_list) != len(old_list):
-            out.append(forbidden_field("spec", "only cpu and memory resources are mutable"))
-            return out
-        lists.append((key, new_list, old_list))
-        for i, (n, o) in enumerate(zip(new_list, old_list, strict=True)):
-            if key == "containers" or o.get("restartPolicy") == "Always":
-                _requirements(out, n.get("resources") or {}, o.get("resources") or {}, f"spec.{key}[{i}].resources")
-    for key, new_list, old_list in lists[::-1]:
-        for n, o in zip(new_list, old_list, strict=True):
-            if key == "containers":
-                text = "only cpu and memory resources are mutable"
-            elif n.get("restartPolicy") == "Always":
-                text = "only cpu and memory resources for sidecar containers are mutable"
-            else:
-                if n != o:
-                    out.append(forbidden_field("spec", "resources for non-sidecar init containers are immutable"))
-                continue
-            if _without_compute(n, o) != o:
-                out.append(forbidden_field("spec", text))
+    _pod_level(out, new["spec"].get("resources"), old["spec"].get("resources"))
+    moved = _moved(new["spec"], old["spec"])
+    if moved:
+        return [*out, *moved]
+    pairs = {
+        key: list(zip(new["spec"].get(key) or [], old["spec"].get(key) or [], strict=True)) for key in ("initContainers", "containers")
+    }
+    for key, both in pairs.items():
+        for i, (n, o) in enumerate(both):
+            _requirements(out, n.get("resources") or {}, o.get("resources") or {}, f"spec.{key}[{i}].resources")
+    for n, o in pairs["containers"]:
+        if _without_compute(n, o) != o:
+            out.append(forbidden_field("spec", _MUTABLE))
+    for i, (n, o) in enumerate(pairs["initContainers"]):
+        path = f"spec.initContainers[{i}]"
+        if _without_compute(n, o) != o:
+            out.append(forbidden_field(path, "only cpu and memory resources for init or sidecar containers are mutable"))
+        if n != o and n.get("restartPolicy") != "Always":
+            text = "non-sidecar init containers with a resize policy of RestartContainer cannot be resized"
+            restarts = [p for p in n.get("resizePolicy") or () if p.get("restartPolicy") == "RestartContainer"]
+            out += [forbidden_field(path, text) for _ in restarts]
     if out:
         return out
     rest = [{k: v for k, v in s.items() if k not in ("containers", "initContainers", "resources")} for s in (new["spec"], old["spec"])]
     if rest[0] != rest[1]:
-        out.append(forbidden_field("spec", "only cpu and memory resources are mutable"))
+        out.append(forbidden_field("spec", _MUTABLE))
     return out
+
+
+_MUTABLE = "only cpu and memory resources are mutable"
+
+
+def _moved(new: Obj, old: Obj) -> Errors:
+    """Containers that were added, removed, renamed or put in another order (validatePodResizeContainerOrdering)."""
+    out: Errors = []
+    for key in ("containers", "initContainers"):
+        mine, theirs = ([c.get("name") for c in s.get(key) or ()] for s in (new, old))
+        if len(mine) != len(theirs):
+            out.append(forbidden_field(f"spec.{key}", f"{key} may not be added or removed on resize"))
+            continue
+        text = f"{key} may not be renamed or reordered on resize"
+        out += [forbidden_field(f"spec.{key}[{i}].name", text) for i, name in enumerate(theirs) if mine[i] != name]
+    return out
+
+
+def _pod_level(out: Errors, new: Obj | None, old: Obj | None) -> None:
+    """What a resize may change of the pod's own resources (validatePodLevelResourcesResize)."""
+    if not any((r or {}).get(key) for r in (new, old) for key in ("requests", "limits")):
+        return
+    if old is not None and new is None:
+        out.append(forbidden_field("spec.resources", "pod-level resources cannot be removed"))
+        return
+    for key, what in (("requests", "pod-level resource requests"), ("limits", "pod-level resource limits")):
+        if set((old or {}).get(key) or ()) - set((new or {}).get(key) or ()):
+            out.append(forbidden_field(f"spec.resources.{key}", f"{what} cannot be removed"))
+    if _compute_of({"resources": new or {}}, {"resources": old or {}}) != (old or {}):
+        out.append(forbidden_field("spec", "only cpu and memory resources are mutable at pod-level"))
 
 
 def _requirements(out: Errors, new: Obj, old: Obj, path: str) -> None:
@@ -237,16 +266,19 @@ def _requirements(out: Errors, new: Obj, old: Obj, path: str) -> None:
             out.append(forbidden_field(f"{path}.{key}", what))
 
 
-def _without_compute(new: Obj, old: Obj) -> Obj:
-    """The new container with the old one's CPU and memory."""
+def _compute_of(new: Obj, old: Obj) -> Obj:
+    """The new resources with the old CPU and memory; claims are left out, as upstream leaves them."""
     found: Obj = {}
     mine, theirs = new.get("resources") or {}, old.get("resources") or {}
     for key in ("limits", "requests"):
-        if theirs.get(key) is None:
-            continue
         amounts = {k: v for k, v in (mine.get(key) or {}).items() if k not in ("cpu", "memory")}
-        amounts.update({k: v for k, v in theirs[key].items() if k in ("cpu", "memory")})
-        found[key] = amounts
-    if "claims" in mine:
-        found["claims"] = mine["claims"]
+        amounts.update({k: v for k, v in (theirs.get(key) or {}).items() if k in ("cpu", "memory")})
+        if amounts or theirs.get(key) is not None:
+            found[key] = amounts
+    return found
+
+
+def _without_compute(new: Obj, old: Obj) -> Obj:
+    """The new container with the old one's CPU and memory."""
+    found = _compute_of(new, old)
     return {**new, "resources": found} if "resources" in old or found else {k: v for k, v in new.items() if k != "resources"}

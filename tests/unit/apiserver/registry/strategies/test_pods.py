@@ -222,6 +222,40 @@ def test_resize_keeps_the_quality_of_service(update):
     assert "spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed" in removed
 
 
+@pytest.mark.parametrize(
+    ("new", "errors"),
+    [
+        (
+            pod({"name": "other", "resources": {"requests": {"cpu": "1"}}}),
+            ["spec.containers[0].name: Forbidden: containers may not be renamed or reordered on resize"],
+        ),
+        (
+            pod({"resources": {"requests": {"cpu": "1"}}}, initContainers=[{"name": "i", "image": "i"}]),
+            ["spec.initContainers: Forbidden: initContainers may not be added or removed on resize"],
+        ),
+        (
+            pod({"resources": {"requests": {"cpu": "1", "ephemeral-storage": "1"}}}),
+            ["spec: Forbidden: only cpu and memory resources are mutable"],
+        ),
+        (pod({"resources": {"requests": {"cpu": "1"}}}, resources={"requests": {"memory": "1Mi"}}), []),
+    ],
+)
+def test_what_a_resize_may_not_change(update, new, errors):
+    found = update(pod({"resources": {"requests": {"cpu": "1"}}}), new, "resize").errors
+    assert [e for e in found if "Forbidden" in e] == errors
+
+
+def test_init_containers_are_resized_unless_they_were_to_be_restarted(update):
+    def with_init(cpu, **more):
+        resources = {"requests": {"cpu": cpu}}
+        return pod({"resources": resources}, initContainers=[{"name": "i", "image": "i", "resources": resources, **more}])
+
+    assert update(with_init("1"), with_init("2"), "resize").errors == []
+    policy = [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]
+    (error,) = update(with_init("1", resizePolicy=policy), with_init("2", resizePolicy=policy), "resize").errors
+    assert error.endswith("non-sidecar init containers with a resize policy of RestartContainer cannot be resized")
+
+
 def test_status_of_containers_that_ended(update):
     old = pod(restartPolicy="Never")
     old["status"] = {"containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 0}}}]}
