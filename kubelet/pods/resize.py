@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from kubelet.host import Host
 from kubelet.pods import container as making
-from kubelet.pods import spec
+from kubelet.pods import plan, spec
 from kubelet.pods.allocation import summary
 from kubelet.pods.killer import Deadline, kill_container
-from kubelet.runtime.interface import PodView, Resources, RuntimeFailure, State
+from kubelet.runtime.interface import Container, PodView, Resources, RuntimeFailure, State
+from kubepy.api.quantity import parse
 
 Obj = dict[str, Any]
 
@@ -28,6 +30,22 @@ def _needs_restart(container: Obj, actual: Resources, wanted: Resources) -> bool
     )
 
 
+def _resizable(pod: Obj) -> Iterable[Obj]:
+    return (*spec.containers(pod), *(c for c in spec.init_containers(pod) if spec.is_sidecar(c, pod)))
+
+
+def _actual(actual: Resources, wanted: Resources, kind: str, name: str) -> str:
+    """The amount that holds, where it is not the wanted one."""
+    match kind, name:
+        case "limits", "memory" if actual.memory_limit and actual.memory_limit != wanted.memory_limit:
+            return str(actual.memory_limit)
+        case "limits", "cpu" if actual.cpu_quota and actual.cpu_quota != wanted.cpu_quota:
+            return str(parse(f"{actual.cpu_quota * 1000 // actual.cpu_period}m"))
+        case "requests", "cpu" if actual.cpu_shares and actual.cpu_shares != wanted.cpu_shares:
+            return str(parse(f"{-(-actual.cpu_shares * 1000 // 1024)}m"))
+    return ""
+
+
 class Resizer:
     """Resizes one pod's containers to what the pod was given; `conditions` tell of a resize under way."""
 
@@ -36,27 +54,35 @@ class Resizer:
         self._problem = ""
         self._under_way = False
 
-    @property
-    def conditions(self) -> tuple[Obj, ...]:
-        """The condition of a resize that has begun and is not done."""
+    def conditions(self, pod: Obj, view: PodView | None) -> tuple[Obj, ...]:
+        """The condition of a resize that has been granted and is not done."""
+        # Without a change of its spec there is nothing to resize: most pods are never looked at.
+        if view is not None and not self._under_way and pod["metadata"].get("generation", 1) > 1:
+            self._under_way = any(self._change(pod, container, view) for container in _resizable(pod))
         if not self._under_way:
             return ()
         why = {"reason": "Error", "message": self._problem} if self._problem else {}
         return ({"type": "PodResizeInProgress", "status": "True", **why},)
+
+    def _change(self, pod: Obj, container: Obj, view: PodView) -> tuple[Container, Resources] | None:
+        """The running container and the limits that it is to have and has not."""
+        latest = view.latest(container["name"])
+        if latest is None or latest.state is not State.RUNNING:
+            return None
+        wanted = making.resources(pod, container, self._host.memory_capacity)
+        return (latest, wanted) if _differs(latest.resources, wanted) else None
 
     async def sync(self, pod: Obj, view: PodView | None) -> None:
         """Bring running containers to their spec's limits."""
         if view is None:
             return
         problem, left = "", False
-        for container in (*spec.containers(pod), *(c for c in spec.init_containers(pod) if spec.is_sidecar(c, pod))):
-            latest = view.latest(container["name"])
-            if latest is None or latest.state is not State.RUNNING:
-                left = left or self._under_way
+        for container in _resizable(pod):
+            change = self._change(pod, container, view)
+            if change is None:
+                left = left or (self._under_way and plan.should_be_restarted(container, pod, view))
                 continue
-            wanted = making.resources(pod, container, self._host.memory_capacity)
-            if not _differs(latest.resources, wanted):
-                continue
+            latest, wanted = change
             self._under_way = True
             if _needs_restart(container, latest.resources, wanted):
                 left = True
@@ -80,10 +106,12 @@ class Resizer:
             return
         for entry in status.get("containerStatuses") or ():
             latest = view.latest(entry["name"])
-            wanted = spec.find_container(pod, entry["name"])
-            if latest is None or wanted is None or latest.state is not State.RUNNING or "resources" not in entry:
+            container = spec.find_container(pod, entry["name"])
+            if latest is None or container is None or latest.state is not State.RUNNING or "resources" not in entry:
                 continue
-            limits = entry["resources"].get("limits")
-            actual = latest.resources
-            if limits and "memory" in limits and actual.memory_limit != spec.amount(wanted, "limits", "memory").value():
-                entry["resources"] = {**entry["resources"], "limits": {**limits, "memory": str(actual.memory_limit)}}
+            wanted = making.resources(pod, container, self._host.memory_capacity)
+            if _differs(latest.resources, wanted):
+                entry["resources"] = {
+                    kind: {name: _actual(latest.resources, wanted, kind, name) or text for name, text in amounts.items()}
+                    for kind, amounts in entry["resources"].items()
+                }

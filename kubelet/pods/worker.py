@@ -210,7 +210,7 @@ class PodWorker:
             node_ips=self._host.node_ips, reasons=self._reasons, messages=self._messages.texts,
             ready=lambda name, container_id: self._probes.ready(pod, name, container_id),
             started=lambda name, container_id: self._probes.started(pod, name, container_id),
-            terminal=terminal, start_time=self._start_time, resize=(*self._waiting(), *self._resizer.conditions),
+            terminal=terminal, start_time=self._start_time, resize=(*self._waiting(), *self._resizer.conditions(pod, view)),
         )  # fmt: skip
         status = standing.generate(pod, view, old, known, time.time())
         self._resizer.show(pod, view, status)

@@ -218,3 +218,25 @@ async def test_a_resize_waits_until_the_node_has_room(node: Node) -> None:
     await until(lambda: resize() == [] and shares(worker.uid) == 2048)
     assert node.status()["containerStatuses"][0]["allocatedResources"] == {"cpu": "2"}
     assert [r for r in node.events.reasons() if r.startswith("Resize")] == ["ResizeDeferred", "ResizeStarted", "ResizeCompleted"]
+
+
+async def test_a_resize_under_way_is_told_with_what_holds(node: Node) -> None:
+    def sized(generation: int, **limits: str) -> Obj:
+        out = pod(containers=[{"name": "a", "image": "i:1", "resources": {"requests": dict(limits), "limits": limits}}])
+        out["metadata"]["generation"] = generation
+        return out
+
+    worker = node.run(sized(1, cpu="100m", memory="35Mi"))
+    await until(lambda: node.phase() == "Running")
+    shown: list[tuple[list[str], Obj]] = []
+    set_status = node.host.statuses.set
+
+    def note(uid: str, status: Obj) -> None:
+        shown.append(([c["type"] for c in status["conditions"] if "Resize" in c["type"]], status["containerStatuses"][0]["resources"]))
+        set_status(uid, status)
+
+    node.host.statuses.set = note  # type: ignore[method-assign]
+    worker.update(sized(2, cpu="200m", memory="40Mi"))
+    await until(lambda: bool(shown) and shown[-1] == ([], {k: {"cpu": "200m", "memory": "40Mi"} for k in ("requests", "limits")}))
+    before = {"limits": {"cpu": "100m", "memory": str(35 << 20)}, "requests": {"cpu": "100m", "memory": "40Mi"}}
+    assert shown[0] == (["PodResizeInProgress"], before)
