@@ -26,8 +26,9 @@ Obj = dict[str, Any]
 JOBS = "jobs.batch"
 MANAGER = "kubernetes.io/job-controller"
 MAX_PER_SYNC = 500
-BATCH_SECONDS = 0.1
-"""How long changes of pods are gathered before a Job is looked at."""
+BATCH_SECONDS = 1.0
+"""How long changes of pods are gathered before a Job is looked at, as upstream gathers them: pods that end together are judged
+together, and none is made meanwhile for a Job that they end."""
 
 
 def start(ctx: Context) -> None:
