@@ -86,21 +86,40 @@ class _Reader:
     def __init__(self) -> None:
         self.doubled: list[str] = []
         self._open: set[int] = set()
+        self._known: set[int] = set()
+        self._count = self._aliased = self._depth = 0
 
     def value(self, node: yaml.Node) -> Any:
-        if isinstance(node, yaml.ScalarNode):
-            return _jsonable(_scalar(node))
-        if id(node) in self._open:
-            raise YamlProblem("yaml: anchor value contains itself")
-        self._open.add(id(node))
+        again = self._enter(node)
         try:
+            if isinstance(node, yaml.ScalarNode):
+                return _jsonable(_scalar(node))
             if not isinstance(node, yaml.MappingNode):
                 return [self.value(child) for child in node.value]
             out: dict[str, Any] = {}
             self._fill(node, out, set())
             return out
         finally:
-            self._open.discard(id(node))
+            self._leave(node, again)
+
+    def _enter(self, node: yaml.Node) -> bool:
+        """Begin with a node; whether it was met before, which makes it an alias. Few nodes may not stand for very many."""
+        key = id(node)
+        if key in self._open:
+            raise YamlProblem("yaml: anchor value contains itself")
+        again = key in self._known
+        self._open.add(key)
+        self._known.add(key)
+        self._depth += again
+        self._count += 1
+        self._aliased += self._depth > 0
+        if self._aliased > 100 and self._count > 1000 and self._aliased / self._count > _alias_ratio(self._count):
+            raise YamlProblem("yaml: document contains excessive aliasing")
+        return again
+
+    def _leave(self, node: yaml.Node, again: bool) -> None:
+        self._open.discard(id(node))
+        self._depth -= again
 
     def _fill(self, node: yaml.MappingNode, out: dict[str, Any], keys: set[tuple[type, Any]]) -> None:
         for key_node, value_node in node.value:
@@ -123,7 +142,15 @@ class _Reader:
         for child in reversed(node.value) if isinstance(node, yaml.SequenceNode) else (node,):
             if not isinstance(child, yaml.MappingNode):
                 raise YamlProblem("yaml: map merge requires map or sequence of maps as the value")
+            again = self._enter(child)
             self._fill(child, out, keys)
+            self._leave(child, again)
+
+
+def _alias_ratio(count: int) -> float:
+    """What share of so many nodes may come from aliases (decode.go allowedAliasRatio)."""
+    low, high = 400_000, 4_000_000
+    return 0.99 - 0.89 * min(max(count - low, 0) / (high - low), 1.0)
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:

