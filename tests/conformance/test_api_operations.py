@@ -106,7 +106,11 @@ SPECS: dict[str, Obj] = {
     "deviceclasses.resource.k8s.io": {"spec": {"selectors": [{"cel": {"expression": "true"}}]}},
     "ipaddresses.networking.k8s.io": {"spec": {"parentRef": {"resource": "services", "namespace": "default", "name": "no"}}},
 }  # fmt: skip
-STATUS_KEEPS_METADATA = {"volumeattachments.storage.k8s.io", "resourceclaims.resource.k8s.io"}
+STATUS_KEEPS_METADATA = {
+    "resourceclaims.resource.k8s.io",
+    "validatingadmissionpolicies.admissionregistration.k8s.io",
+    "volumeattachments.storage.k8s.io",
+}
 """Their status endpoint takes metadata from the stored object; that of all others does not."""
 
 

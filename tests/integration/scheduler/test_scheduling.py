@@ -146,7 +146,7 @@ def test_an_important_pod_takes_the_place_of_another(api: Api, schedulers: Sched
     assert "nominatedNodeName" not in api.get(api.path("pods", "high"))["status"]
     events = api.until(api.path("events", group=EVENTS), lambda l: any(e["reason"] == "Preempted" for e in l.get("items", [])))["items"]
     told = next(e for e in events if e["reason"] == "Preempted")
-    assert told["action"] == "Preempting" and told["related"]["name"] == "high"
+    assert told["action"] == "Preempting" and told["regarding"]["name"] == "low" and "related" not in told
 
 
 class _Extender(BaseHTTPRequestHandler):
