@@ -16,6 +16,7 @@ from kubepy.api.kinds import Resource
 from kubepy.api.quantity import Quantity, parse
 from kubepy.api.selectors import LabelSelector, from_label_selector, parse_label_selector
 from kubepy.runtime import Result
+from kubepy.runtime.cache import key_of
 from kubepy.runtime.clock import format_time
 
 Obj = dict[str, Any]
@@ -60,9 +61,13 @@ class _Autoscalers:
         self._selectors: dict[str, LabelSelector] = {}
         """The pods of each autoscaler's target."""
         self._hpas, self._pods = ctx.informer(HPAS), ctx.informer("pods")
-        controller = ctx.controller("horizontal-pod-autoscaler", self._sync, workers=5)
-        controller.watch(self._hpas, only=_spec_changed)
-        controller.depends(self._pods)
+        self._controller = ctx.controller("horizontal-pod-autoscaler", self._sync, workers=5)
+        self._controller.depends(self._hpas, self._pods)
+        self._hpas.on_event(self._changed)
+
+    def _changed(self, kind: str, old: Obj | None, new: Obj) -> None:
+        """A new or changed autoscaler has its turn after a whole period, or when it comes anyway."""
+        self._controller.enqueue(key_of(new), after=0.0 if kind == "DELETED" else self._options.horizontal_pod_autoscaler_sync_period)
 
     async def _sync(self, key: str) -> Result | None:
         hpa = self._hpas.cache.get(key)
@@ -350,7 +355,3 @@ class _Autoscalers:
 
 def _text(metric: Obj) -> str:
     return str(from_label_selector(metric["selector"])) if metric.get("selector") else ""
-
-
-def _spec_changed(kind: str, old: Obj | None, new: Obj) -> bool:
-    return kind != "MODIFIED" or old is None or old.get("spec") != new.get("spec")
