@@ -60,7 +60,7 @@ class _Eviction:
 
     async def _sync(self, key: str) -> None:
         pod = self._pods.cache.get(key)
-        if pod is None or meta.deleting(pod):
+        if pod is None:
             self._since.pop(key, None)
             return
         node = self._nodes.cache.get(pod["spec"].get("nodeName") or "")

@@ -64,8 +64,8 @@ def reserved_for(claim: Obj, pod: Obj) -> Obj:
 
 
 def needs_work(pod: Obj, claim_at: Lookup) -> bool:
-    """Whether a claim of the pod has to be made or reserved."""
-    if meta.deleting(pod):
+    """Whether a claim of the pod has to be made or reserved; one that was deleted because its pod has ended stays so."""
+    if meta.deleting(pod) or is_done(pod):
         return False
     known = made(pod)
     for entry in entries(pod):

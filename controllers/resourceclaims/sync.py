@@ -58,7 +58,7 @@ class _ResourceClaims:
 
     async def _sync_pod(self, key: str) -> None:
         pod = self._pods.cache.get(key)
-        if pod is None or meta.deleting(pod):
+        if pod is None or meta.deleting(pod) or plan.is_done(pod):
             return
         new: dict[str, str] = {}
         for entry in plan.entries(pod):

@@ -52,6 +52,8 @@ def consumer(uid: str) -> Obj:
         (pod(GIVEN, node="n"), {"given": claim(**ALLOCATED, reservedFor=[consumer("u")])}, False),
         (pod(GIVEN, node="n"), {"given": claim(**ALLOCATED, reservedFor=[consumer(str(i)) for i in range(256)])}, False),
         (pod(GIVEN, TEMPLATE), {"given": claim()}, True),
+        # What was made for a pod goes when it has ended, and is not made again.
+        (pod(TEMPLATE, made={"b": "gone"}, node="n", phase="Succeeded"), {}, False),
     ],
 )
 def test_needs_work(subject: Obj, claims: dict[str, Obj], expected: bool) -> None:
