@@ -48,7 +48,7 @@ class _Eviction:
     def _pod_changed(self, kind: str, old: Obj | None, new: Obj) -> None:
         key = key_of(new)
         if kind == "DELETED":
-            self._since.pop(key, None)
+            self._cancel(key, new)
             return
         if old is not None and old["spec"].get("nodeName") == new["spec"].get("nodeName"):
             same = old["spec"].get("tolerations") == new["spec"].get("tolerations")
@@ -67,17 +67,22 @@ class _Eviction:
         active = _no_execute(node) if node is not None else []
         limit = tolerated_for(active, pod["spec"].get("tolerations") or ()) if active else None
         if limit is None:
-            if self._since.pop(key, None) is not None:
-                self._recorder.event(_reference(pod), "Normal", "TaintManagerEviction", f"Cancelling deletion of Pod {key}")
+            self._cancel(key, pod)
             return
         now = self._clock.time()
-        since = self._since.setdefault(key, now)
-        if now < since + limit:
-            self._controller.enqueue(key, after=since + limit - now)
+        if limit <= 0:
+            self._cancel(key, pod)
+        elif now < (due := self._since.setdefault(key, now) + limit):
+            self._controller.enqueue(key, after=due - now)
             return
         self._recorder.event(_reference(pod), "Normal", "TaintManagerEviction", f"Marking for deletion Pod {key}")
         await self._evict(pod)
         self._since.pop(key, None)
+
+    def _cancel(self, key: str, pod: Obj) -> None:
+        """What was put off will not come: the taints went, the pod did, or it has to go at once."""
+        if self._since.pop(key, None) is not None:
+            self._recorder.event(_reference(pod), "Normal", "TaintManagerEviction", f"Cancelling deletion of Pod {key}")
 
     async def _evict(self, pod: Obj) -> None:
         name, namespace = meta.name(pod), meta.namespace(pod)
