@@ -31,7 +31,13 @@ def _needs_restart(container: Obj, actual: Resources, wanted: Resources) -> bool
 
 
 def _resizable(pod: Obj) -> Iterable[Obj]:
-    return (*spec.containers(pod), *(c for c in spec.init_containers(pod) if spec.is_sidecar(c, pod)))
+    return (*spec.containers(pod), *spec.init_containers(pod))
+
+
+def _to_come(pod: Obj, container: Obj, view: PodView) -> bool:
+    """Whether a container that has run and does not now is to run again, and will have its new limits then."""
+    once = container in spec.init_containers(pod) and not spec.is_sidecar(container, pod)
+    return not once and view.latest(container["name"]) is not None and plan.should_be_restarted(container, pod, view)
 
 
 def _actual(actual: Resources, wanted: Resources, kind: str, name: str) -> str:
@@ -80,7 +86,7 @@ class Resizer:
         for container in _resizable(pod):
             change = self._change(pod, container, view)
             if change is None:
-                left = left or (self._under_way and plan.should_be_restarted(container, pod, view))
+                left = left or (self._under_way and _to_come(pod, container, view))
                 continue
             latest, wanted = change
             self._under_way = True
@@ -90,7 +96,9 @@ class Resizer:
                 await kill_container(self._host, pod, latest, text, Deadline(time.time() + spec.grace_period(pod)), "")
                 continue
             try:
-                await self._host.runtime.update_resources(latest.id, wanted)
+                problem = await self._too_low(latest, wanted) or problem
+                if not problem:
+                    await self._host.runtime.update_resources(latest.id, wanted)
             except RuntimeFailure as e:
                 problem = f"resizing container {container['name']}: {e}"
         if problem and problem != self._problem:
@@ -99,6 +107,17 @@ class Resizer:
         if self._under_way and not problem and not left:
             self._under_way = False
             self._host.event(pod, "Normal", "ResizeCompleted", f"Pod resize completed: {summary(pod)}")
+
+    async def _too_low(self, latest: Container, wanted: Resources) -> str:
+        """Why a memory limit must not be lowered so far: the container would be killed."""
+        limit = wanted.memory_limit
+        if not limit or 0 < latest.resources.memory_limit <= limit:
+            return ""
+        usage = (await self._host.runtime.usage()).get(latest.id)
+        if usage is None or usage.memory_bytes < limit:
+            return ""
+        text = 'cannot decrease memory limits: attempting to set container "{}" memory limit ({}) below current usage ({})'
+        return text.format(latest.name, limit, usage.memory_bytes)
 
     def show(self, pod: Obj, view: PodView | None, status: Obj) -> None:
         """While a resize is under way, the status shows the resources that hold, not those that are wished for."""

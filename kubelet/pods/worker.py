@@ -119,6 +119,8 @@ class PodWorker:
         self._deleted = True
         # There is nobody left to report to: nothing may wait for that.
         self._host.statuses.forget(self.uid)
+        # The scheduler counts it no longer, though its containers may take a while.
+        self._host.allocations.release(self.uid)
         grace = pod["metadata"].get("deletionGracePeriodSeconds")
         self._end(_FORCED_GRACE if grace == 0 else None)
         self.wake()

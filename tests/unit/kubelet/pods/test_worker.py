@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubelet.runtime.interface import State
+from kubelet.runtime.interface import State, Usage
 from kubepy.api.errors import Forbidden
 from tests.unit.kubelet.harness import Node, Obj, deleting, pod, until
 
@@ -240,3 +240,39 @@ async def test_a_resize_under_way_is_told_with_what_holds(node: Node) -> None:
     await until(lambda: bool(shown) and shown[-1] == ([], {k: {"cpu": "200m", "memory": "40Mi"} for k in ("requests", "limits")}))
     before = {"limits": {"cpu": "100m", "memory": str(35 << 20)}, "requests": {"cpu": "100m", "memory": "40Mi"}}
     assert shown[0] == (["PodResizeInProgress"], before)
+
+
+async def test_a_memory_limit_is_not_lowered_below_what_is_used(node: Node) -> None:
+    def sized(generation: int, memory: str) -> Obj:
+        out = pod(containers=[{"name": "a", "image": "i:1", "resources": {"limits": {"memory": memory}}}])
+        out["metadata"]["generation"] = generation
+        return out
+
+    async def usage() -> dict[str, Usage]:
+        view = node.runtime.view(worker.uid)
+        return {c.id: Usage(0.0, memory_bytes=1 << 20) for c in view.containers} if view else {}
+
+    worker = node.run(sized(1, "35Mi"))
+    node.runtime.usage = usage  # type: ignore[method-assign]
+    await until(lambda: node.phase() == "Running")
+    worker.update(sized(2, "10Ki"))
+    text = 'cannot decrease memory limits: attempting to set container "a" memory limit (10240) below current usage (1048576)'
+    await until(lambda: any(c.get("message") == text and c["reason"] == "Error" for c in node.status()["conditions"]))
+    assert node.status()["containerStatuses"][0]["resources"]["limits"]["memory"] == str(35 << 20)
+
+
+async def test_an_init_container_is_resized_while_it_runs(node: Node) -> None:
+    def sized(generation: int, cpu: str) -> Obj:
+        out = pod(initContainers=[{"name": "i", "image": "i:1", "resources": {"requests": {"cpu": cpu}}}])
+        out["metadata"]["generation"] = generation
+        return out
+
+    def shares() -> int:
+        view = node.runtime.view(worker.uid)
+        latest = view.latest("i") if view else None
+        return latest.resources.cpu_shares if latest else 0
+
+    worker = node.run(sized(1, "1"))
+    await until(lambda: shares() == 1024)
+    worker.update(sized(2, "2"))
+    await until(lambda: shares() == 2048 and "ResizeCompleted" in node.events.reasons())
