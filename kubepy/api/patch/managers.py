@@ -86,7 +86,8 @@ def _entry(who: ManagerId, owned: Owned) -> Entry:
     if owned.time:
         entry["time"] = owned.time
     entry["fieldsType"] = "FieldsV1"
-    entry["fieldsV1"] = owned.fields
+    # In the order of their names: clients compare the text, whatever encoding they got it in.
+    entry["fieldsV1"] = orjson.loads(orjson.dumps(owned.fields, option=orjson.OPT_SORT_KEYS))
     if who.subresource:
         entry["subresource"] = who.subresource
     return entry

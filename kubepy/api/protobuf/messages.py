@@ -270,11 +270,6 @@ def _write_json(value: Any) -> bytes:
     return wire.part(1, orjson.dumps(value))
 
 
-def _write_fields(value: Any) -> bytes:
-    # Clients compare the text: sorted, as Go writes a set of fields.
-    return wire.part(1, orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
-
-
 def _write_either(value: Any, many: str) -> bytes:
     if isinstance(value, bool):
         return wire.tag(1, 0) + wire.varint(value)
@@ -290,7 +285,7 @@ _WRITE: dict[str, Callable[[Any], bytes]] = {
     "intstr.IntOrString": _write_int_or_string,
     "quantity.Quantity": lambda value: wire.part(1, str(value).encode()),
     "runtime.RawExtension": _write_json,
-    "meta.v1.FieldsV1": _write_fields,
+    "meta.v1.FieldsV1": _write_json,
     "apiextensions.v1.JSON": _write_json,
     "apiextensions.v1.JSONSchemaPropsOrArray": lambda value: _write_either(value, "schema"),
     "apiextensions.v1.JSONSchemaPropsOrBool": lambda value: _write_either(value, "bool"),

@@ -102,9 +102,3 @@ def test_times_of_the_first_year_are_times_but_for_the_very_first_second() -> No
     assert protobuf.unpack(protobuf.pack(early)) == early
     zero = {**lease, "spec": {"holderIdentity": "h", "renewTime": "0001-01-01T00:00:00.000000Z"}}
     assert protobuf.unpack(protobuf.pack(zero))["spec"].get("renewTime") is None
-
-
-def test_fields_are_written_in_the_order_of_their_names() -> None:
-    entry = {"manager": "m", "fieldsV1": {"f:b": {"k:{}": {}, ".": {}}, "f:a": {}}}
-    packed = protobuf.pack({"kind": "Pod", "apiVersion": "v1", "metadata": {"managedFields": [entry]}})
-    assert b'{"f:a":{},"f:b":{".":{},"k:{}":{}}}' in packed

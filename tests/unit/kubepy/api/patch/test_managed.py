@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from typing import Any
 
@@ -54,6 +55,12 @@ class Server:
     def owners(self) -> dict[str, Any]:
         assert self.live is not None
         return {f"{e['manager']}/{e['operation']}": e["fieldsV1"] for e in self.live["metadata"].get("managedFields", [])}
+
+
+def test_entries_are_in_the_order_of_their_names_which_clients_compare_as_text() -> None:
+    s = Server()
+    s.update({**cm(b="1", a="1"), "binaryData": {"c": ""}}, "creator")
+    assert json.dumps(s.owners()["creator/Update"]) == '{"f:binaryData": {".": {}, "f:c": {}}, "f:data": {".": {}, "f:a": {}, "f:b": {}}}'
 
 
 def test_a_creator_owns_all_it_sets_but_not_identity() -> None:
