@@ -101,15 +101,21 @@ def _type(schema: Schema) -> Check | None:
         kind = _kind(value)
         if not types or kind in types:
             return 1
-        if (kind == "integer" and "number" in types) or (kind == "number" and "integer" in types and value.is_integer()):
+        if (kind == "integer" and "number" in types) or (kind == "number" and "integer" in types and _whole(value)):
             return 1
         if form and kind in ("string", "array") and not {"number", "integer"} & set(types):
             return 1
         text = form if form and kind not in ("string", "array") else wanted
-        _bad(errors, path, kind, f'must be of type {text}: "{kind}"', Cause.TYPE_INVALID)
+        shown = "float64" if kind == "number" and text in ("int32", "int64") else kind
+        _bad(errors, path, shown, f'must be of type {text}: "{shown}"', Cause.TYPE_INVALID)
         return 0
 
     return check
+
+
+def _whole(value: float) -> bool:
+    """Whether a number can be an integer: what is beyond 64 bits cannot."""
+    return value.is_integer() and abs(value) < 2**63
 
 
 def _format_of(schema: Schema) -> str:

@@ -150,8 +150,8 @@ def write_options(query: Query, kind: str, *, apply: bool = False) -> dict[str, 
     for name in ("fieldManager", "fieldValidation"):
         if value := text(query, name):
             out[name] = value
-    if dry_run := [v for v in query.get("dryRun", ()) if v] if "dryRun" in query else []:
-        out["dryRun"] = dry_run
+    if "dryRun" in query:
+        out["dryRun"] = query["dryRun"]
     if kind == "PatchOptions" and (force := flag(query, "force")) is not None:
         out["force"] = force
     _check_write(out, kind, apply)
@@ -190,8 +190,8 @@ def delete_options(query: Query) -> dict[str, Any]:
         out["orphanDependents"] = orphan
     if policy := text(query, "propagationPolicy"):
         out["propagationPolicy"] = policy
-    if dry_run := [v for v in query.get("dryRun", ()) if v]:
-        out["dryRun"] = dry_run
+    if "dryRun" in query:
+        out["dryRun"] = query["dryRun"]
     return out
 
 

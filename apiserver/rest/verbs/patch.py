@@ -195,8 +195,16 @@ def _decoded(
     if not isinstance(patched, dict):
         raise _refused(show(), f"json: cannot unmarshal {go_kind(patched)} into Go value of type {served.node.go_type}")
     kind, version = patched.get("kind") or "", patched.get("apiVersion") or ""
-    if not resource.custom:  # What is not said is what the endpoint serves.
-        kind, version = kind or resource.kind, version or resource.api_version
+    if strategic is not None:  # The patched object is of the endpoint's type, whatever it says.
+        kind, version = resource.kind, resource.api_version
+    elif not resource.custom:
+        kind = kind or resource.kind
+        if not version:
+            # Read as an object of an unknown version: nothing of it is known, its name neither.
+            for name in sorted(patched.keys() - {"kind", "apiVersion"}) if ctx.field_validation == "Warn" else ():
+                ctx.warn(f'unknown field "{name}"')
+            mutation.check_name({}, req.info.name, "")
+    if not resource.custom:
         patched = {**patched, "kind": kind, "apiVersion": version}
     if (kind, version) != (resource.kind, resource.api_version):
         raise _refused(show(), f"unable to decode: {version}, Kind={kind} is not {resource.api_version}, Kind={resource.kind}")

@@ -21,7 +21,6 @@ def messages(schema: dict[str, Any], value: Any, old: Any = values.NO_OLD, path:
     ("schema", "good", "bad", "text"),
     [
         ({"type": "integer"}, 1, "x", 'Invalid value: "string": spec in body must be of type integer: "string"'),
-        ({"type": "integer"}, 2.0, 2.5, 'Invalid value: "number": spec in body must be of type integer: "number"'),
         ({"type": "number"}, 2, True, 'Invalid value: "boolean": spec in body must be of type number: "boolean"'),
         ({**STRING, "nullable": True}, None, 1, 'Invalid value: "integer": spec in body must be of type string: "integer"'),
         ({**STRING, "minLength": 2}, "äö", "ä", 'Invalid value: "ä": spec in body should be at least 2 chars long'),
@@ -46,6 +45,15 @@ def test_constraints(schema: dict[str, Any], good: Any, bad: Any, text: str | No
     if text is not None:
         (found,) = messages(schema, bad)
         assert found.endswith(text), found
+
+
+@pytest.mark.parametrize(("form", "text", "given"), [("", "integer", "number"), ("int32", "int32", "float64")])
+def test_integers_are_whole(form: str, text: str, given: str) -> None:
+    schema = {"type": "integer", **({"format": form} if form else {})}
+    assert messages(schema, 2.0) == []
+    type_error, range_error = messages(schema, 2.5)
+    assert range_error.startswith('<nil>: Invalid value: "": Checked value must be of type integer ')
+    assert type_error == f'spec: Invalid value: "{given}": spec in body must be of type {text}: "{given}"'
 
 
 def test_paths_lead_to_the_value() -> None:
