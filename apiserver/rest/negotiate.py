@@ -65,6 +65,16 @@ def for_watch(header: bytes, *, routed: bool = True) -> Accept:
     return accept
 
 
+def for_errors(header: bytes) -> Accept:
+    """As `negotiate`, for errors, which have no other form and are no stream: clauses that ask for one do not count."""
+    if b"as=" not in header and b"stream=" not in header:
+        return negotiate(header)
+    rest = [c for c in header.split(b",") if b"as=" not in c and b"stream=" not in c]
+    if not rest:
+        raise errors.NotAcceptable(f"only the following media types are accepted: {', '.join(_MEDIA)}")
+    return negotiate(b",".join(rest))
+
+
 def without_tables(header: bytes) -> Accept:
     """As `negotiate`, for backends that have no tables (no rest.TableConvertor): clauses that ask for one do not count."""
     rest = [c for c in header.split(b",") if b"as=Table" not in c]

@@ -136,9 +136,9 @@ class Request:
         status = error.status()
         extra = b"".join(f"{k.lower()}: {v}\r\n".encode("latin-1", "replace") for k, v in error.headers)
         try:
-            accept = negotiate.negotiate(self.headers.get(b"accept", b""))
+            accept = negotiate.for_errors(self.headers.get(b"accept", b""))
         except errors.StatusError:
-            # The client accepts nothing we have: the error itself still reaches it, indented.
+            # The client accepts nothing that errors come in: the error itself still reaches it, indented.
             self.send(error.status_code, orjson.dumps(status, option=orjson.OPT_INDENT_2), JSON, extra)
             return
         if accept.media == YAML:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from apiserver.rest.negotiate import JSON, PROTOBUF, YAML, for_watch, negotiate, wants_pretty
+from apiserver.rest.negotiate import JSON, PROTOBUF, YAML, for_errors, for_watch, negotiate, wants_pretty
 from kubepy.api.errors import NotAcceptable
 
 TABLE = b"application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -54,3 +54,11 @@ def test_custom_resources_have_no_protobuf() -> None:
 )
 def test_pretty(query: bytes, agent: bytes, pretty: bool) -> None:
     assert wants_pretty(query, agent) is pretty
+
+
+def test_errors_have_no_other_form() -> None:
+    assert for_errors(TABLE + b",application/json").transform == ""
+    for header in (TABLE, b"application/yaml;stream=watch"):
+        with pytest.raises(NotAcceptable):
+            for_errors(header)
+    assert for_errors(b"application/yaml").media == YAML
