@@ -155,8 +155,6 @@ class Handler:
             raise errors.ServiceUnavailable(served.unavailable)
         if served.warning:
             req.ctx.warn(served.warning)
-        if served.frozen and info.verb == "create":
-            raise errors.MethodNotAllowed(served.frozen, details={"group": info.group, "kind": info.resource})
         resource = served.resource
         if resource.namespaced != bool(info.namespace) and not self._across(req, served):
             if resource.custom:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 from apiserver.context import Context, Obj
+from apiserver.middleware.authz.attributes import refuse
 from apiserver.registry import objectmeta
 from apiserver.registry.catalog import Catalog, Served
 from apiserver.registry.strategy import Strategy
@@ -100,6 +101,12 @@ def own(fields: ManagedFields, live: Obj | None, new: Obj, manager: str, as_sent
         meta["managedFields"] = entries
     else:
         meta.pop("managedFields", None)
+
+
+def check_thawed(served: Served, name: str) -> None:
+    """Nothing is created while its definition goes away; raises Forbidden."""
+    if served.frozen:
+        raise refuse(served.resource.group, served.resource.plural, name, served.frozen)
 
 
 def check_name(obj: Obj, name: str, namespace: str) -> None:

@@ -24,6 +24,7 @@ async def create(api: Api, req: Request, served: Served) -> None:
     objectmeta.wipe_system_fields(meta)
     objectmeta.match_namespace(obj, req.info.namespace if resource.namespaced else "")
     objectmeta.dedup_owner_references(ctx, meta, after_admission=False)
+    mutation.check_thawed(served, meta.get("name") or "")
     mutation.own(api.ownership.of(served), None, obj, ctx.field_manager, ctx.as_sent)
     work = obj if served.to_hub is None else served.to_hub(obj)
     written = await api.registry.create(ctx, served, req.info.namespace, work, options=options)

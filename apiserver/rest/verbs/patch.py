@@ -65,6 +65,7 @@ async def patch(api: Api, req: Request, served: Served, subresource: str = "") -
         if kind == APPLY:
             if live is None:
                 authorize_create(api, req)
+                mutation.check_thawed(served, info.name)
             assert isinstance(change, Configuration)
             merged = change.apply(req, fields, live, options)
             new = _decoded(req, served, live, merged, None, change)

@@ -35,6 +35,7 @@ async def update(api: Api, req: Request, served: Served, subresource: str = "") 
     def transform(old: Obj | None) -> Obj:
         if old is None:
             authorize_create(api, req)
+            mutation.check_thawed(served, info.name)
         new: Obj = first.pop() if first else orjson.loads(pristine)
         live = old if old is None or served.from_hub is None else served.from_hub(old)
         mutation.own(fields, live, new, ctx.field_manager, ctx.as_sent)

@@ -226,7 +226,7 @@ def test_deletion_takes_the_objects_along(http: httpx.Client, namespace: str) ->
 
         def refused() -> bool:
             answer = http.post(path, json=widget(base, "late"))
-            return answer.status_code == 405 and "while custom resource definition is terminating" in answer.json()["message"]
+            return answer.status_code == 403 and "while custom resource definition is terminating" in answer.json()["message"]
 
         until(refused)
         assert "customresourcecleanup.apiextensions.k8s.io" in http.get(f"{CRDS}/widgets.gone.example.com").json()["metadata"]["finalizers"]
