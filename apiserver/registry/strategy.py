@@ -83,6 +83,8 @@ class Strategy:
     allow_unconditional_update: bool = True
     has_generation: bool = True
     """metadata.generation starts at 1 and grows when anything outside metadata and status changes."""
+    field_annotations: Sequence[str] = ()
+    """Annotations that upstream's internal objects have as fields: served with objects, not with their bare metadata."""
     reset_fields: Sequence[str] = ()
     """Top-level fields this endpoint ignores, dropped from managedFields (`status`, or `spec` on /status)."""
     status_prepare_update: PrepareUpdate | None = None

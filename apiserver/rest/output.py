@@ -62,9 +62,17 @@ async def raw(served: Served, entry: Entry) -> bytes:
     return orjson.dumps((await objects(served, [entry]))[0])
 
 
-def partial(obj: Obj, version: str = "v1") -> Obj:
-    """An object's PartialObjectMetadata."""
-    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": obj["metadata"]}
+def partial(served: Served, obj: Obj, version: str = "v1") -> Obj:
+    """An object's PartialObjectMetadata, without the annotations that stand for fields: it is made before those are written."""
+    meta = obj["metadata"]
+    noted = served.strategy.field_annotations
+    if noted and any(key in noted for key in meta.get("annotations") or ()):
+        meta = dict(meta)
+        if kept := {k: v for k, v in meta["annotations"].items() if k not in noted}:
+            meta["annotations"] = kept
+        else:
+            del meta["annotations"]
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": meta}
 
 
 def columns(served: Served) -> list[Obj]:
@@ -100,7 +108,7 @@ def rows(served: Served, objs: Sequence[Obj], include: str, version: str) -> lis
         elif include == "None":
             entry["object"] = None
         else:
-            entry["object"] = partial(obj, version)
+            entry["object"] = partial(served, obj, version)
         out.append(entry)
     return out
 
@@ -162,7 +170,7 @@ def transformed(req: Request, served: Served, obj: Obj) -> bytes:
         return orjson.dumps(table(served, [obj], meta, include_object(req), accept.version))
     if accept.transform:
         check_transform(req, served, is_list=False)
-        return orjson.dumps(partial(obj, accept.version))
+        return orjson.dumps(partial(served, obj, accept.version))
     return orjson.dumps(obj)
 
 

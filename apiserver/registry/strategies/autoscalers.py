@@ -203,6 +203,7 @@ def _status(out: Errors, new: Obj, _old: Obj) -> None:
 STRATEGY = with_status(
     default=_default,
     zero={"currentMetrics": None, "desiredReplicas": 0},
+    field_annotations=(_METRICS_NOTE, *(f"autoscaling.alpha.kubernetes.io/{k}" for k in ("behavior", "conditions", "current-metrics"))),
     has_generation=False,
     status_meta=(),
     status_validate_update=checked(_status),

@@ -136,6 +136,7 @@ def _validate_revision(out: Errors, new: Obj, old: Obj | None) -> None:
 
 
 STRATEGY = with_status(
+    field_annotations=(_GENERATION,),
     default=_default,
     prepare=empty_status(_ZERO, _prepare),
     prepare_update=_prepare_update,

@@ -137,6 +137,7 @@ def _prepare_ephemeral(new: Obj, old: Obj) -> None:
         new["spec"].pop("ephemeralContainers", None)
     else:
         new["spec"]["ephemeralContainers"] = wanted
+    gates.drop(new["spec"], old["spec"])
     _reset(new, old)
 
 
@@ -153,6 +154,7 @@ def _prepare_resize(new: Obj, old: Obj) -> None:
     for key in ("containers", "initContainers"):
         theirs, ours = new["spec"].get(key) or [], old["spec"].get(key) or []
         if len(theirs) != len(ours):
+            gates.drop(new["spec"], old["spec"])
             return
         if [c.get("name") for c in theirs] != [c.get("name") for c in ours]:
             merged[key] = theirs
@@ -185,11 +187,12 @@ _BASE = Strategy(
     reset_fields=("status",),
     graceful=_graceful,
 )
+_PART = _BASE.with_(metadata_checks=(1, 1), reset_fields=())
 STRATEGY = _BASE.with_(
     status_prepare_update=podstatus.prepare,
     status_validate_update=podstatus.validate,
     subresources={
-        "ephemeralcontainers": _BASE.with_(prepare_update=_prepare_ephemeral, validate_update=update.ephemeral_containers, reset_fields=()),
-        "resize": _BASE.with_(prepare_update=_prepare_resize, validate_update=update.resize, reset_fields=()),
+        "ephemeralcontainers": _PART.with_(prepare_update=_prepare_ephemeral, validate_update=update.ephemeral_containers),
+        "resize": _PART.with_(prepare_update=_prepare_resize, validate_update=update.resize),
     },
 )

@@ -86,7 +86,7 @@ def pod_resource_name(out: Errors, name: str, path: str) -> None:
     before = len(out)
     resource_name(out, name, path)
     if len(out) == before:
-        out.append(not_supported(path, name, _POD_LEVEL))
+        out.append(not_supported(path, name, ("cpu", "hugepages-", "memory")))
 
 
 def quota_resource_name(out: Errors, name: str, path: str) -> None:

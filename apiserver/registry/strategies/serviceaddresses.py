@@ -27,7 +27,7 @@ def needs_health_check(spec: Obj) -> bool:
 
 def needs_cluster_ip(spec: Obj) -> bool:
     """Every type but ExternalName."""
-    return spec.get("type") in ("ClusterIP", "NodePort", "LoadBalancer")
+    return spec.get("type") != "ExternalName"
 
 
 def needs_node_port(spec: Obj) -> bool:

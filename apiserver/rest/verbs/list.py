@@ -123,7 +123,7 @@ async def render(req: Request, served: Served, page: Page) -> bytes:
     if accept.transform:
         objs = await output.objects(served, page.entries)
         out = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{accept.version}", "metadata": page.meta}
-        return orjson.dumps({**out, "items": [output.partial(o, accept.version) for o in objs]})
+        return orjson.dumps({**out, "items": [output.partial(served, o, accept.version) for o in objs]})
     # Upstream's lists of custom resources have the token even when there is none.
     meta = {"continue": "", **page.meta} if resource.custom else page.meta
     head = orjson.dumps({"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta})[:-1]

@@ -173,13 +173,13 @@ async def _object(served: Served, event: CacheEvent) -> Obj:
 async def _converted_line(served: Served, event: CacheEvent, transform: str, version: str) -> bytes:
     obj = await _object(served, event)
     if transform:
-        obj = output.partial(obj, version)
+        obj = output.partial(served, obj, version)
     return b'{"type":"%b","object":%b}\n' % (event.type.encode(), orjson.dumps(obj))
 
 
 async def _frame(served: Served, event: CacheEvent, transform: str, version: str) -> bytes:
     obj = await _object(served, event)
-    return protobuf.watch_frame(event.type, output.partial(obj, version) if transform else obj)
+    return protobuf.watch_frame(event.type, output.partial(served, obj, version) if transform else obj)
 
 
 async def _table_line(served: Served, event: CacheEvent, include: str, version: str, headers: bool) -> bytes:

@@ -146,6 +146,8 @@ def _node(obj: Obj, now: float) -> list[Any]:
         state += ",SchedulingDisabled"
     info = status(obj).get("nodeInfo") or {}
     described = [info.get(f) or "<unknown>" for f in ("osImage", "kernelVersion", "containerRuntimeVersion")]
+    if arch := info.get("architecture"):
+        described[1] += f" ({arch})"
     addresses = [_address(obj, "InternalIP"), _address(obj, "ExternalIP")]
     return [name(obj), state, _roles(obj), age(obj, now), info.get("kubeletVersion", ""), *addresses, *described]
 

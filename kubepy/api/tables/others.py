@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubepy.api.selectors import format_label_selector
 from kubepy.api.tables.cells import NONE, UNSET, Obj, Printer, age, annotation, condition, deleting, joined, name, some, spec, status
 from kubepy.api.tables.duration import human_duration
 
@@ -167,13 +166,24 @@ def _policy(obj: Obj, now: float) -> list[Any]:
     return [name(obj), len(sp.get(field) or ()), shown, age(obj, now)]
 
 
+def _selector_in_go(selector: Obj) -> str:
+    """LabelSelector.String."""
+    labels = "".join(f"{k}: {v}," for k, v in sorted((selector.get("matchLabels") or {}).items()))
+    expressions = "".join(
+        f"LabelSelectorRequirement{{Key:{e.get('key', '')},Operator:{e.get('operator', '')},Values:[{' '.join(e.get('values') or ())}],}},"
+        for e in selector.get("matchExpressions") or ()
+    )
+    fields = f"MatchLabels:map[string]string{{{labels}}},MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},"
+    return f"&LabelSelector{{{fields}}}"
+
+
 def _policy_binding(obj: Obj, now: float) -> list[Any]:
     ref = spec(obj).get("paramRef") or {}
     shown = UNSET
     if ref.get("name"):
         shown = f"{ref.get('namespace') or '*'}/{ref['name']}"
     elif ref.get("selector") is not None:
-        shown = format_label_selector(ref["selector"])
+        shown = _selector_in_go(ref["selector"])
     return [name(obj), spec(obj).get("policyName", ""), shown, age(obj, now)]
 
 

@@ -88,9 +88,7 @@ ABOUT: dict[str, Callable[[str], bool]] = {
     "get apiservices": lambda s: "v1.apps" in s and "False" not in s,
     "get nodes -o wide": lambda s: s.count(" Ready ") == 3 and "simulated://" in s,
     "get all -A": lambda s: "service/kubernetes" in s and "service/kube-dns" in s,
-    "get componentstatuses": lambda s: (
-        "Warning: v1 ComponentStatus is deprecated in v1.19+" in s and s.count(" Healthy ") == 3
-    ),
+    "get componentstatuses": lambda s: "Warning: v1 ComponentStatus is deprecated in v1.19+" in s and s.count(" Healthy ") == 3,
     "get cs etcd-0 -o jsonpath={.conditions[0].type}={.conditions[0].status}": lambda s: s.endswith("Healthy=True"),
     "get flowschemas -o name": lambda s: s.index("catch-all") < s.index("exempt"),
     "get flowschemas": lambda s: s.index("exempt") < s.index("probes") < s.index("global-default") < s.index("catch-all"),

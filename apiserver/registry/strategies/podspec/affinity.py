@@ -192,9 +192,20 @@ def topology_spread(out: Errors, constraints: Sequence[Obj], path: str, options:
                 out.append(not_supported(f"{at}.{field}", policy, ("Honor", "Ignore")))
         selector = c.get("labelSelector")
         if keys := c.get("matchLabelKeys"):
-            _spread_keys(out, keys, selector, f"{at}.matchLabelKeys")
+            if options.old_spread_keys:
+                _spread_keys(out, keys, selector, f"{at}.matchLabelKeys")
+            else:
+                _label_keys(out, keys, (), selector, at)
         if not options.any_spread_selector:
             label_selector(out, selector, f"{at}.labelSelector")
+
+
+def spread_keys_wrong(constraints: Sequence[Obj]) -> bool:
+    """Stored constraints that break today's rule for matchLabelKeys, so that the older rule judges their updates."""
+    out: Errors = []
+    for c in constraints:
+        _label_keys(out, c.get("matchLabelKeys") or (), (), c.get("labelSelector"), "")
+    return bool(out)
 
 
 def _spread_keys(out: Errors, keys: Sequence[str], selector: Obj | None, path: str) -> None:

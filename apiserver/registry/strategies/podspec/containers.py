@@ -230,7 +230,7 @@ def _resize_policy(out: Errors, policies: Sequence[Obj], pod_restart: str, path:
         if policy not in _RESIZE_POLICIES:
             out.append(not_supported(path, policy, _RESIZE_POLICIES) if policy else required(path))
         if pod_restart == "Never" and policy != "NotRequired":
-            out.append(invalid(path, policy, "must be 'NotRequired' when `restartPolicy` is 'Never'"))
+            out.append(invalid(path, policy, "must be 'NotRequired' when pod `restartPolicy` is 'Never'"))
 
 
 def _restart(out: Errors, c: Obj, path: str) -> None:

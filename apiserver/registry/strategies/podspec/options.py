@@ -20,6 +20,8 @@ class Options:
     any_selector_value: bool = False
     indivisible_huge_pages: bool = False
     any_spread_selector: bool = False
+    old_spread_keys: bool = False
+    """The stored spread constraints were admitted by the rule before MatchLabelKeysInPodTopologySpreadSelectorMerge."""
     any_deletion_cost: bool = False
     any_required_affinity_value: bool = False
     host_sysctls: bool = False
@@ -40,6 +42,7 @@ def for_update(old_spec: Obj, is_pod: bool) -> Options:
         is_pod=is_pod,
         any_selector_value=_affinity_values_wrong(old_spec),
         any_spread_selector=_spread_selectors_wrong(old_spec),
+        old_spread_keys=_spread_keys_wrong(old_spec),
         host_sysctls=bool(security.get("sysctls")) and bool(old_spec.get("hostNetwork") or old_spec.get("hostIPC")),
         any_token_path=_token_paths_wrong(old_spec),
         any_selinux_change=security.get("seLinuxChangePolicy") is not None,
@@ -70,6 +73,12 @@ def _affinity_values_wrong(spec: Obj) -> bool:
 
 def _spread_selectors_wrong(spec: Obj) -> bool:
     return _selectors_wrong([c.get("labelSelector") for c in spec.get("topologySpreadConstraints") or ()])
+
+
+def _spread_keys_wrong(spec: Obj) -> bool:
+    from apiserver.registry.strategies.podspec.affinity import spread_keys_wrong
+
+    return spread_keys_wrong(spec.get("topologySpreadConstraints") or ())
 
 
 def _token_paths_wrong(spec: Obj) -> bool:

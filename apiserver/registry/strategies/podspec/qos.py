@@ -18,11 +18,12 @@ def _positive(found: dict[str, str] | None) -> dict[str, Quantity]:
 def qos_class(pod: Obj) -> str:
     """Guaranteed, Burstable or BestEffort, from the spec."""
     spec = pod["spec"]
-    of_pod = spec.get("resources") or {}
-    if of_pod.get("requests") or of_pod.get("limits"):
-        parts = [of_pod]
-    else:
-        parts = [c.get("resources") or {} for key in ("containers", "initContainers") for c in spec.get(key) or ()]
+    if (of_pod := spec.get("resources")) is not None:
+        requests, limits = _positive(of_pod.get("requests")), _positive(of_pod.get("limits"))
+        if not requests and not limits:
+            return "BestEffort"
+        return "Guaranteed" if len(limits) == len(_COMPUTE) and requests == limits else "Burstable"
+    parts = [c.get("resources") or {} for key in ("containers", "initContainers") for c in spec.get(key) or ()]
     some = False
     guaranteed = True
     for part in parts:

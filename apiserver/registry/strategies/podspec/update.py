@@ -23,6 +23,9 @@ _UPDATABLE = (
     "`spec.tolerations` (only additions to existing tolerations),"
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
+_ONLY_COMPUTE = "only cpu and memory resources are mutable"
+_CONTAINERS = ("containers", "initContainers")
+_COMPUTE = ("cpu", "memory")
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
@@ -187,7 +190,7 @@ def ephemeral_containers(new: Obj, old: Obj) -> Errors:
 
 
 def resize(new: Obj, old: Obj) -> Errors:
-    """An update of /resize: CPU and memory of the pod, its containers and init containers, within the pod's QoS class."""
+    """An update of /resize: CPU and memory of containers and of the pod, within the pod's QoS class."""
     out: Errors = []
     spec.pod(out, new, for_update(old["spec"], True))
     if notes.MIRROR in _annotations(old):
@@ -201,84 +204,93 @@ def resize(new: Obj, old: Obj) -> Errors:
     running = [s for s in (old.get("status") or {}).get("containerStatuses") or () if "running" in (s.get("state") or {})]
     if running and running[0].get("resources") is None:
         out.append(forbidden_field("spec", "Pod running on node without support for resize"))
-    _pod_level(out, new["spec"].get("resources"), old["spec"].get("resources"))
-    moved = _moved(new["spec"], old["spec"])
-    if moved:
-        return [*out, *moved]
-    pairs = {
-        key: list(zip(new["spec"].get(key) or [], old["spec"].get(key) or [], strict=True)) for key in ("initContainers", "containers")
-    }
-    for key, both in pairs.items():
-        for i, (n, o) in enumerate(both):
+    rest = [{k: v for k, v in s.items() if k not in _CONTAINERS} for s in (new["spec"], old["spec"])]
+    _pod_level(out, rest[0], rest[1])
+    if (old.get("status") or {}).get("nodeAllocatableResourceClaimStatuses"):
+        out.append(forbidden_field("spec", "pods with node allocatable resource claims cannot be resized"))
+    if not _same_containers(out, new["spec"], old["spec"]):
+        return out
+    pairs = {key: list(zip(new["spec"].get(key) or (), old["spec"].get(key) or (), strict=True)) for key in _CONTAINERS}
+    for key in ("initContainers", "containers"):
+        for i, (n, o) in enumerate(pairs[key]):
             _requirements(out, n.get("resources") or {}, o.get("resources") or {}, f"spec.{key}[{i}].resources")
     for n, o in pairs["containers"]:
-        if _without_compute(n, o) != o:
-            out.append(forbidden_field("spec", _MUTABLE))
+        if _without_compute(n, o) != _semantic(o):
+            out.append(forbidden_field("spec", _ONLY_COMPUTE))
     for i, (n, o) in enumerate(pairs["initContainers"]):
         path = f"spec.initContainers[{i}]"
-        if _without_compute(n, o) != o:
+        if _without_compute(n, o) != _semantic(o):
             out.append(forbidden_field(path, "only cpu and memory resources for init or sidecar containers are mutable"))
-        if n != o and n.get("restartPolicy") != "Always":
+        if n.get("restartPolicy") != "Always" and _semantic(n) != _semantic(o):
             text = "non-sidecar init containers with a resize policy of RestartContainer cannot be resized"
             restarts = [p for p in n.get("resizePolicy") or () if p.get("restartPolicy") == "RestartContainer"]
-            out += [forbidden_field(path, text) for _ in restarts]
-    if out:
-        return out
-    rest = [{k: v for k, v in s.items() if k not in ("containers", "initContainers", "resources")} for s in (new["spec"], old["spec"])]
-    if rest[0] != rest[1]:
-        out.append(forbidden_field("spec", _MUTABLE))
+            out.extend(forbidden_field(path, text) for _ in restarts)
+    if not out and rest[0] != rest[1]:
+        out.append(forbidden_field("spec", _ONLY_COMPUTE))
     return out
 
 
-_MUTABLE = "only cpu and memory resources are mutable"
+def _pod_level(out: Errors, new: Obj, old: Obj) -> None:
+    """spec.resources, of which `new` afterwards has the old CPU and memory."""
+    mine, theirs = new.get("resources"), old.get("resources")
+    if not any((r or {}).get(key) for r in (mine, theirs) for key in ("requests", "limits")):
+        return
+    path = "spec.resources"
+    if mine is None:
+        out.append(forbidden_field(path, "pod-level resources cannot be removed"))
+        return
+    if theirs is not None:
+        _requirements(out, mine, theirs, path, "pod-level ")
+    kept = _old_compute(mine, theirs or {})
+    new.pop("resources")
+    if theirs is not None or kept:
+        new["resources"] = kept
+    if new.get("resources") != (None if theirs is None else _filled(theirs)):
+        out.append(forbidden_field("spec", "only cpu and memory resources are mutable at pod-level"))
+    elif theirs is not None:
+        new["resources"] = theirs
 
 
-def _moved(new: Obj, old: Obj) -> Errors:
-    """Containers that were added, removed, renamed or put in another order (validatePodResizeContainerOrdering)."""
-    out: Errors = []
-    for key in ("containers", "initContainers"):
-        mine, theirs = ([c.get("name") for c in s.get(key) or ()] for s in (new, old))
+def _same_containers(out: Errors, new: Obj, old: Obj) -> bool:
+    """Whether the containers are the same ones, in the same order."""
+    found = len(out)
+    for key in _CONTAINERS:
+        mine, theirs = new.get(key) or (), old.get(key) or ()
         if len(mine) != len(theirs):
             out.append(forbidden_field(f"spec.{key}", f"{key} may not be added or removed on resize"))
             continue
-        text = f"{key} may not be renamed or reordered on resize"
-        out += [forbidden_field(f"spec.{key}[{i}].name", text) for i, name in enumerate(theirs) if mine[i] != name]
-    return out
+        for i, (n, o) in enumerate(zip(mine, theirs, strict=True)):
+            if n.get("name") != o.get("name"):
+                out.append(forbidden_field(f"spec.{key}[{i}].name", f"{key} may not be renamed or reordered on resize"))
+    return len(out) == found
 
 
-def _pod_level(out: Errors, new: Obj | None, old: Obj | None) -> None:
-    """What a resize may change of the pod's own resources (validatePodLevelResourcesResize)."""
-    if not any((r or {}).get(key) for r in (new, old) for key in ("requests", "limits")):
-        return
-    if old is not None and new is None:
-        out.append(forbidden_field("spec.resources", "pod-level resources cannot be removed"))
-        return
-    for key, what in (("requests", "pod-level resource requests"), ("limits", "pod-level resource limits")):
-        if set((old or {}).get(key) or ()) - set((new or {}).get(key) or ()):
-            out.append(forbidden_field(f"spec.resources.{key}", f"{what} cannot be removed"))
-    if _compute_of({"resources": new or {}}, {"resources": old or {}}) != (old or {}):
-        out.append(forbidden_field("spec", "only cpu and memory resources are mutable at pod-level"))
+def _filled(value: Obj) -> Obj:
+    return {k: v for k, v in value.items() if v}
 
 
-def _requirements(out: Errors, new: Obj, old: Obj, path: str) -> None:
+def _semantic(container: Obj) -> Obj:
+    """A container without empty lists and maps in its resources."""
+    return {**container, "resources": _filled(container.get("resources") or {})}
+
+
+def _old_compute(mine: Obj, theirs: Obj) -> Obj:
+    """Requirements with CPU and memory of others."""
+    found: Obj = dict(mine)
+    for key in ("limits", "requests"):
+        amounts = {k: v for k, v in (mine.get(key) or {}).items() if k not in _COMPUTE}
+        found[key] = amounts | {k: v for k, v in (theirs.get(key) or {}).items() if k in _COMPUTE}
+    return _filled(found)
+
+
+def _requirements(out: Errors, new: Obj, old: Obj, path: str, level: str = "") -> None:
     for key, what in (("requests", "resource requests cannot be removed"), ("limits", "resource limits cannot be removed")):
         if set(old.get(key) or ()) - set(new.get(key) or ()):
-            out.append(forbidden_field(f"{path}.{key}", what))
-
-
-def _compute_of(new: Obj, old: Obj) -> Obj:
-    """The new resources with the old CPU and memory; claims are left out, as upstream leaves them."""
-    found: Obj = {}
-    mine, theirs = new.get("resources") or {}, old.get("resources") or {}
-    for key in ("limits", "requests"):
-        amounts = {k: v for k, v in (mine.get(key) or {}).items() if k not in ("cpu", "memory")}
-        amounts.update({k: v for k, v in (theirs.get(key) or {}).items() if k in ("cpu", "memory")})
-        if amounts or theirs.get(key) is not None:
-            found[key] = amounts
-    return found
+            out.append(forbidden_field(f"{path}.{key}", level + what))
 
 
 def _without_compute(new: Obj, old: Obj) -> Obj:
-    """The new container with the old one's CPU and memory."""
-    found = _compute_of(new, old)
-    return {**new, "resources": found} if "resources" in old or found else {k: v for k, v in new.items() if k != "resources"}
+    """The new container with the old one's CPU and memory; its claims are not looked at, so that old ones are missed."""
+    found = _old_compute(new.get("resources") or {}, old.get("resources") or {})
+    found.pop("claims", None)
+    return {**new, "resources": found}

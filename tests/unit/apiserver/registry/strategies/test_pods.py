@@ -256,6 +256,32 @@ def test_init_containers_are_resized_unless_they_were_to_be_restarted(update):
     assert error.endswith("non-sidecar init containers with a resize policy of RestartContainer cannot be resized")
 
 
+def test_resize_names_the_init_containers_it_may_not_change(update):
+    init = {"name": "i", "image": "i", "resources": {"requests": {"cpu": "1"}}}
+    old = pod({"resources": {"requests": {"cpu": "1"}}}, initContainers=[init])
+    assert update(old, pod({"resources": {"requests": {"cpu": "1"}}}), "resize").errors == [
+        "spec.initContainers: Forbidden: initContainers may not be added or removed on resize"
+    ]
+    renamed = pod({"resources": {"requests": {"cpu": "1"}}}, initContainers=[{**init, "name": "j"}])
+    assert update(old, renamed, "resize").errors == [
+        "spec.initContainers[0].name: Forbidden: initContainers may not be renamed or reordered on resize"
+    ]
+    more = pod({"resources": {"requests": {"cpu": "1"}}}, initContainers=[{**init, "resources": {"requests": {"cpu": "2"}}}])
+    assert update(old, more, "resize").errors == []
+    disk = {**init, "resources": {"requests": {"cpu": "1", "ephemeral-storage": "1"}}}
+    assert update(old, pod({"resources": {"requests": {"cpu": "1"}}}, initContainers=[disk]), "resize").errors == [
+        "spec.initContainers[0]: Forbidden: only cpu and memory resources for init or sidecar containers are mutable"
+    ]
+
+
+def test_resize_of_the_pod_itself(update):
+    old = pod(resources={"requests": {"cpu": "1"}})
+    assert update(old, pod(resources={"requests": {"cpu": "2"}}), "resize").errors == []
+    assert "spec.resources: Forbidden: pod-level resources cannot be removed" in update(old, pod(), "resize").errors
+    claims = pod(resources={"requests": {"memory": "1"}})
+    assert "spec.resources.requests: Forbidden: pod-level resource requests cannot be removed" in update(old, claims, "resize").errors
+
+
 def test_status_of_containers_that_ended(update):
     old = pod(restartPolicy="Never")
     old["status"] = {"containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 0}}}]}
