@@ -8,7 +8,10 @@ from typing import Any
 
 from kubelet.runtime.docker import naming, network
 from kubelet.runtime.docker.engine import Engine
-from kubelet.runtime.interface import NoSuchContainer
+from kubelet.runtime.interface import NoSuchContainer, RuntimeFailure
+
+_ROUNDS, _PAUSE = 10, 0.5
+"""How often, and how many seconds apart, it is looked again for containers while the network is in use."""
 
 
 async def stop_all(cluster: str, grace: int = 5) -> None:
@@ -47,10 +50,20 @@ async def remove_all(cluster: str) -> set[str]:
             with contextlib.suppress(NoSuchContainer):
                 await engine.call(engine.api.remove_container, container_id, force=True, v=True)
 
-        listed = await engine.call(engine.api.containers, all=True, filters={"label": [f"{naming.CLUSTER}={cluster}"]})
-        await asyncio.gather(*(remove(c["Id"]) for c in listed))
-        with contextlib.suppress(NoSuchContainer):
-            await engine.call(engine.api.remove_network, network.network_name(cluster))
-        return pod_folders(listed)
+        folders: set[str] = set()
+        for left in range(_ROUNDS, 0, -1):
+            listed = await engine.call(engine.api.containers, all=True, filters={"label": [f"{naming.CLUSTER}={cluster}"]})
+            folders |= pod_folders(listed)
+            await asyncio.gather(*(remove(c["Id"]) for c in listed))
+            try:
+                with contextlib.suppress(NoSuchContainer):
+                    await engine.call(engine.api.remove_network, network.network_name(cluster))
+                break
+            except RuntimeFailure as e:
+                # A container that a kubelet asked for just before it ended has come up since.
+                if "active endpoints" not in str(e) or left == 1:
+                    raise
+            await asyncio.sleep(_PAUSE)
+        return folders
     finally:
         engine.close()
