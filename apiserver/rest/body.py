@@ -30,7 +30,8 @@ _SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 _RETIRED = frozenset(
     f"{group}/{version}"
     for group, versions in {
-        "admissionregistration.k8s.io": "v1beta1 v1alpha1", "apps": "v1beta1 v1beta2", "authentication.k8s.io": "v1beta1 v1alpha1",
+        "admissionregistration.k8s.io": "v1beta1 v1alpha1", "apiextensions.k8s.io": "v1beta1", "apiregistration.k8s.io": "v1beta1",
+        "apps": "v1beta1 v1beta2", "authentication.k8s.io": "v1beta1 v1alpha1",
         "authorization.k8s.io": "v1beta1", "autoscaling": "v2beta1 v2beta2", "batch": "v1beta1", "certificates.k8s.io": "v1beta1 v1alpha1",
         "coordination.k8s.io": "v1beta1 v1alpha2", "discovery.k8s.io": "v1beta1", "events.k8s.io": "v1beta1", "extensions": "v1beta1",
         "flowcontrol.apiserver.k8s.io": "v1beta1 v1beta2 v1beta3", "networking.k8s.io": "v1beta1", "node.k8s.io": "v1beta1 v1alpha1",

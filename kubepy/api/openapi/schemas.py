@@ -231,6 +231,8 @@ def custom_schemas(resource: Resource, schema: Mapping[str, Any] | None, *, v2: 
         },
         "x-kubernetes-group-version-kind": [gvk(resource.group, resource.version, resource.list_kind)],
     }
+    if "x-kubernetes-selectable-fields" in own:
+        listing["x-kubernetes-selectable-fields"] = own["x-kubernetes-selectable-fields"]
     return {kind_name: own, list_name: listing}
 
 
@@ -241,6 +243,8 @@ def _ref(name: str, description: str) -> Obj:
 def _plain(schema: Mapping[str, Any], v2: bool) -> Obj:
     """A CRD's schema as it is published: embedded resources get their metadata; v2 loses what it cannot say."""
     out: Obj = {k: v for k, v in schema.items() if not (v2 and k in _NOT_IN_V2)}
+    if not v2 and schema.get("x-kubernetes-int-or-string") and not (schema.get("anyOf") or schema.get("allOf")):
+        out["anyOf"] = [{"type": "integer"}, {"type": "string"}]
     if v2 and (schema.get("nullable") or schema.get("x-kubernetes-int-or-string")):
         out.pop("type", None)
     if "properties" in schema:

@@ -135,3 +135,11 @@ def test_custom_resources_describe_their_type_as_all_kinds_do() -> None:
     assert own["inner"]["properties"]["apiVersion"]["description"].startswith("apiVersion defines the versioned schema")
     assert own["inner"]["required"] == ["kind", "apiVersion"]
     assert listing["items"]["description"].startswith("List of foos. More info: https://")
+
+
+def test_numbers_or_strings_and_selectable_fields_of_custom_resources() -> None:
+    widget = Resource("example.com", "v1", "widgets", "Widget", "widget", True, ("get",), custom=True, selectable_fields=("spec.a",))
+    schema = {"type": "object", "properties": {"p": {"x-kubernetes-int-or-string": True}}}
+    one, many = schemas.custom_schemas(widget, schema).values()
+    assert one["properties"]["p"]["anyOf"] == [{"type": "integer"}, {"type": "string"}]
+    assert one["x-kubernetes-selectable-fields"] == many["x-kubernetes-selectable-fields"] == [{"fieldPath": "spec.a"}]
