@@ -165,7 +165,12 @@ async def _delete_once(
                 entry = stored
             old = new
     if not ctx.dry_run:
-        await registry.remove(ctx, served, key, entry, strategy)
+        try:
+            await registry.remove(ctx, served, key, entry, strategy)
+        except Stale as stale:
+            if not graceful or stale.entry is not None:
+                raise
+            # It was seen going, and whoever runs it was quicker to remove it: that is what was asked for (issue 19403 upstream).
     return Deleted(old, True, not returns)
 
 

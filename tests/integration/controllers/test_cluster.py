@@ -91,7 +91,9 @@ async def test_endpoints_follow_pods(client: Client, namespace: str) -> None:
         "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
     }  # fmt: skip
     await client.create("services", service, namespace)
-    await client.create(SETS, workload("ReplicaSet", replicas=1), namespace)
+    bound = workload("ReplicaSet", replicas=1)
+    bound["spec"]["template"]["spec"]["nodeName"] = "by-hand"
+    await client.create(SETS, bound, namespace)
     (pod,) = await until_count(client, "pods", namespace, 1)
     await play_kubelet(client, pod)
     found = await until(client, "endpoints", "web", namespace, lambda e: e.get("subsets"))
