@@ -15,6 +15,7 @@ from apiserver.context import Context, Obj
 from apiserver.registry.catalog import Catalog, Served
 from apiserver.rest import gojson, goyaml
 from apiserver.rest.negotiate import JSON, PROTOBUF, YAML
+from apiserver.rest.scheme import registered, scheme_of
 from kubepy.api import errors, protobuf
 from kubepy.api.schema import Decoded, DecodeError, strict_errors, with_empties
 
@@ -24,23 +25,6 @@ _NOT_AN_OBJECT = (
     r"json: cannot unmarshal {} into Go value of type struct "
     r'{{ APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }}'
 )
-_SCHEME = "pkg/api/legacyscheme/scheme.go:30"
-
-
-_RETIRED = frozenset(
-    f"{group}/{version}"
-    for group, versions in {
-        "admissionregistration.k8s.io": "v1beta1 v1alpha1", "apiextensions.k8s.io": "v1beta1", "apiregistration.k8s.io": "v1beta1",
-        "apps": "v1beta1 v1beta2", "authentication.k8s.io": "v1beta1 v1alpha1",
-        "authorization.k8s.io": "v1beta1", "autoscaling": "v2beta1 v2beta2", "batch": "v1beta1", "certificates.k8s.io": "v1beta1 v1alpha1",
-        "coordination.k8s.io": "v1beta1 v1alpha2", "discovery.k8s.io": "v1beta1", "events.k8s.io": "v1beta1", "extensions": "v1beta1",
-        "flowcontrol.apiserver.k8s.io": "v1beta1 v1beta2 v1beta3", "networking.k8s.io": "v1beta1", "node.k8s.io": "v1beta1 v1alpha1",
-        "policy": "v1beta1", "rbac.authorization.k8s.io": "v1beta1 v1alpha1", "resource.k8s.io": "v1alpha3 v1beta1 v1beta2",
-        "scheduling.k8s.io": "v1beta1 v1alpha1", "storage.k8s.io": "v1beta1 v1alpha1",
-    }.items()
-    for version in versions.split()
-)  # fmt: skip
-"""Versions that upstream still knows the kinds of, but does not serve."""
 
 
 class Unreadable(Exception):
@@ -157,12 +141,6 @@ def object_of(body: bytes, media: str, served: Served, kind: str, *, strict: boo
     return value, complaints
 
 
-def _registered(catalog: Catalog, api_version: str) -> bool:
-    """Whether upstream's scheme knows built-in kinds of that version."""
-    group, _, version = api_version.rpartition("/")
-    return version in catalog.versions(group) or api_version in _RETIRED
-
-
 def check_kind(obj: Obj, kind: str, api_version: str, catalog: Catalog) -> None:
     """Fill in kind and apiVersion; raises BadRequest when the object is of another kind."""
     given_kind, given_version = obj.get("kind") or kind, obj.get("apiVersion") or api_version
@@ -171,12 +149,10 @@ def check_kind(obj: Obj, kind: str, api_version: str, catalog: Catalog) -> None:
         return
     _, _, version = given_version.rpartition("/")
     want_group, _, _ = api_version.rpartition("/")
-    known = catalog.by_kind(given_version, given_kind)
-    listed = given_kind.endswith("List") and catalog.by_kind(given_version, given_kind.removesuffix("List")) is not None
-    if known is None and not listed and (given_kind != kind or not _registered(catalog, given_version)):
-        text = f'no kind "{given_kind}" is registered for version "{given_version}" in scheme "{_SCHEME}"'
+    if not registered(catalog, want_group, given_version, given_kind):
+        text = f'no kind "{given_kind}" is registered for version "{given_version}" in scheme "{scheme_of(want_group)}"'
         raise errors.BadRequest(f'{given_kind} in version "{version}" cannot be handled as a {kind}: {text}')
-    if given_version != api_version and (given_kind == kind or known is None) and not listed:
+    if given_kind == kind:
         raise errors.BadRequest(f"the API version in the data ({given_version}) does not match the expected API version ({api_version})")
     want = want_group.split(".")[0]
     text = f"converting ({version}.{given_kind}) to ({want or 'core'}.{kind}): unknown conversion"

@@ -9,6 +9,7 @@ import orjson
 from apiserver.context import Context, Lister, Obj
 from apiserver.registry import deletion, objectmeta
 from apiserver.registry.store import Registry
+from apiserver.rest import params
 from apiserver.rest.mutation import Ownership, own
 from apiserver.rest.subresources.posted import SUCCESS
 from kubepy.api import errors, selectors
@@ -45,8 +46,10 @@ class Evictor:
         if (obj.get("metadata") or {}).get("name", "") != name:
             raise errors.BadRequest("name in URL does not match name in Eviction object")
         options: Obj = dict(obj.get("deleteOptions") or {})
-        dry = bool(options.get("dryRun")) or ctx.dry_run
-        ctx.dry_run = dry
+        if (wanted := options.get("dryRun")) and ctx.dry_run and wanted != ["All"]:
+            text = f"Non-matching dry-run options in request and content: [All] and [{' '.join(wanted)}]"
+            raise errors.StatusError(text, reason="")
+        ctx.dry_run = bool(wanted) or ctx.dry_run
         served = self._registry.of("", "pods")
         pod = await self._registry.get(served, namespace, name)
         preconditions = options.get("preconditions") or {}
@@ -120,6 +123,7 @@ class Evictor:
         conditions.setdefault("uid", pod["metadata"]["uid"])
         if strict:
             conditions["resourceVersion"] = pod["metadata"]["resourceVersion"]
+        params.check_delete(options)
         await deletion.delete(self._registry, ctx, served, namespace, name, {**options, "preconditions": conditions})
 
     async def _mark(self, ctx: Context, namespace: str, name: str, pod: Obj) -> Obj:

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from apiserver.context import Obj
+from apiserver.registry import objectmeta
 from apiserver.registry.catalog import Served
 from apiserver.rest import body, mutation, output, params
 from apiserver.rest.api import Api
@@ -147,6 +148,7 @@ async def put_scale(api: Api, req: Request, served: Served) -> None:
         obj["kind"] = _KIND
     body.check_kind(obj, _KIND, _VERSION, api.catalog)
     scale = _decode(req, obj, complaints)
+    objectmeta.match_namespace(scale, req.info.namespace if served.resource.namespaced else "")
     mutation.check_name(scale, req.info.name, req.info.namespace if served.resource.namespaced else "")
     await _write(api, req, served, options, lambda _old: scale, uid=(scale.get("metadata") or {}).get("uid") or "")
 

@@ -153,6 +153,31 @@ def cells_of(name: str, **parts: Any) -> list[Any]:
             ["x", "Ready,SchedulingDisabled", "master,worker", "2m", "v1", "<none>", "<none>", "<unknown>", "<unknown>", "<unknown>"],
         ),
         (
+            "nodes",
+            {"status": {"nodeInfo": {"osImage": "o", "kernelVersion": "6", "architecture": "arm64"}}},
+            ["x", "Unknown", "<none>", "2m", "", "<none>", "<none>", "o", "6 (arm64)", "<unknown>"],
+        ),
+        (
+            "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+            {
+                "spec": {
+                    "policyName": "p",
+                    "paramRef": {
+                        "selector": {
+                            "matchLabels": {"b": "c"},
+                            "matchExpressions": [{"key": "k", "operator": "In", "values": ["x", "y"]}],
+                        }
+                    },
+                }
+            },
+            [
+                "x", "p",
+                "&LabelSelector{MatchLabels:map[string]string{b: c,},"
+                "MatchExpressions:[]LabelSelectorRequirement{LabelSelectorRequirement{Key:k,Operator:In,Values:[x y],},},}",
+                "2m",
+            ],
+        ),
+        (
             "endpoints",
             {"subsets": [{"addresses": [{"ip": f"10.0.0.{i}"} for i in range(5)], "ports": [{"port": 80}]}]},
             ["x", "10.0.0.0:80,10.0.0.1:80,10.0.0.2:80 + 2 more...", "2m"],
