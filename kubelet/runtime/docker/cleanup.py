@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import Any
 
 from kubelet.runtime.docker import naming, network
 from kubelet.runtime.docker.engine import Engine
 from kubelet.runtime.interface import NoSuchContainer, RuntimeFailure
+
+log = logging.getLogger(__name__)
 
 _ROUNDS, _PAUSE = 10, 0.5
 """How often, and how many seconds apart, it is looked again for containers while the network is in use."""
@@ -60,9 +63,11 @@ async def remove_all(cluster: str) -> set[str]:
                     await engine.call(engine.api.remove_network, network.network_name(cluster))
                 break
             except RuntimeFailure as e:
-                # A container that a kubelet asked for just before it ended has come up since.
-                if "active endpoints" not in str(e) or left == 1:
+                # A container that a kubelet asked for just before it ended has come up since. If there is none, the engine has lost count.
+                if "active endpoints" not in str(e):
                     raise
+                if left == 1:
+                    log.warning("the engine takes the network for in use, it stays until the engine is started anew: %s", e)
             await asyncio.sleep(_PAUSE)
         return folders
     finally:
