@@ -5,31 +5,36 @@ Upstream: apiextensions-apiserver pkg/registry/customresourcedefinition/strategy
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from apiserver.context import Obj
 from apiserver.extensions import defaults, structural
-from apiserver.extensions.fieldpath import PathError, resolve
+from apiserver.extensions.definitionparts import (
+    MAX_SELECTABLE,
+    REVIEW_VERSIONS,
+    check_column,
+    check_conversion,
+    check_names,
+    check_selectable,
+    check_subresources,
+    one_of,
+)
 from apiserver.extensions.formats import recognized
 from apiserver.extensions.hub import Hub, internal
 from apiserver.extensions.keywords import TYPES, Checker, Options, non_atomic_set, wrong_map_keys
 from apiserver.extensions.paths import forbidden, invalid, required
 from apiserver.registry import objectmeta
 from apiserver.registry.strategy import Strategy
-from apiserver.registry.webhookclient import bundle_problem, check_service, check_url
+from apiserver.registry.webhookclient import bundle_problem
 from kubepy.api import names
-from kubepy.api.errors import Cause, FieldError, duplicate, go_value, not_supported, too_many
+from kubepy.api.errors import Cause, FieldError, go_value
 
 GROUP = "apiextensions.k8s.io"
 PLURAL = "customresourcedefinitions"
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
-MAX_SELECTABLE = 8
 Schema = Mapping[str, Any]
-_COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
-_COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
-_REVIEW_VERSIONS = ("v1", "v1beta1")
 _ROOT_FIELDS = (
     "Description Type Format Title Maximum ExclusiveMaximum Minimum ExclusiveMinimum MaxLength MinLength Pattern MaxItems MinItems"
     " UniqueItems MultipleOf Required Items Properties ExternalDocs Example XPreserveUnknownFields XValidations"
@@ -132,7 +137,7 @@ def validate(crd: Obj) -> list[FieldError]:
     """ValidateCustomResourceDefinition, metadata aside."""
     spec = spec_of(crd)
     out = _spec(spec, _Forgiven())
-    out += _names((crd.get("status") or {}).get("acceptedNames") or {}, "status.acceptedNames")
+    out += check_names((crd.get("status") or {}).get("acceptedNames") or {}, "status.acceptedNames")
     out += _stored(crd)
     out += _approval(crd, None)
     if spec.get("preserveUnknownFields"):
@@ -150,7 +155,7 @@ def validate_update(new: Obj, old: Obj) -> list[FieldError]:
         out += _immutable(spec, before, "names", "kind")
     out += _immutable(spec, before, "group")
     out += _immutable(spec, before, "names", "plural")
-    out += _names((new.get("status") or {}).get("acceptedNames") or {}, "status.acceptedNames")
+    out += check_names((new.get("status") or {}).get("acceptedNames") or {}, "status.acceptedNames")
     out += _stored(new)
     out += _approval(new, old)
     if spec.get("preserveUnknownFields") and not before.get("preserveUnknownFields"):
@@ -160,7 +165,7 @@ def validate_update(new: Obj, old: Obj) -> list[FieldError]:
 
 
 def _validate_status(new: Obj, old: Obj) -> list[FieldError]:
-    return _names((new.get("status") or {}).get("acceptedNames") or {}, "status.acceptedNames")
+    return check_names((new.get("status") or {}).get("acceptedNames") or {}, "status.acceptedNames")
 
 
 def _immutable(new: Schema, old: Schema, *path: str) -> list[FieldError]:
@@ -202,7 +207,7 @@ class _Forgiven:
         out.atomic_sets = not any(non_atomic_set(s["items"], "") for s in sets)
         out.map_keys = not any(wrong_map_keys(s, "") for s in every)
         reviewed = ((spec_of(old).get("conversion") or {}).get("webhook") or {}).get("conversionReviewVersions") or []
-        out.review_versions = not reviewed or any(v in _REVIEW_VERSIONS for v in reviewed)
+        out.review_versions = not reviewed or any(v in REVIEW_VERSIONS for v in reviewed)
         out.ca_bundle = is_true(old, "Established") and not bundle_problem(ca_bundle(old))
         now = spec_of(new).get("versions") or ()
         out.unchanged = frozenset(v["name"] for v in now if v["name"] in versions and _schema_of(v) == _schema_of(versions[v["name"]]))
@@ -259,7 +264,7 @@ def _spec(spec: Schema, forgiven: _Forgiven) -> list[FieldError]:
         out.append(invalid("spec.group", group, ",".join(found)))
     elif "." not in group:
         out.append(invalid("spec.group", group, "should be a domain with at least one dot"))
-    out += _one_of("spec.scope", spec.get("scope") or "", ("Cluster", "Namespaced"))
+    out += one_of("spec.scope", spec.get("scope") or "", ("Cluster", "Namespaced"))
     hub = Hub.of(spec)
     preserve = bool(spec.get("preserveUnknownFields"))
     if hub.schema is None or _schema_of({"schema": hub.schema}) is None:
@@ -287,26 +292,20 @@ def _spec(spec: Schema, forgiven: _Forgiven) -> list[FieldError]:
         out.append(invalid("spec.version", first, ",".join(found)))
     wanted = spec.get("names") or {}
     out += [required(f"spec.names.{n}") for n in ("plural", "singular", "kind", "listKind") if not wanted.get(n)]
-    out += _names(wanted, "spec.names")
+    out += check_names(wanted, "spec.names")
     suppress = first in forgiven.unchanged
     out += _validation(hub.schema, "spec.validation", _any_status(hub), forgiven, suppress)
-    out += _subresources(hub.subresources, "spec.subresources")
+    out += check_subresources(hub.subresources, "spec.subresources")
     for i, column in enumerate(hub.columns or ()):
-        out += _column(column, f"spec.additionalPrinterColumns[{i}]")
+        out += check_column(column, f"spec.additionalPrinterColumns[{i}]")
     if hub.selectable:
         schema = _schema_of({"schema": hub.schema}) if hub.schema else None
         if schema is None:
             out.append(invalid("spec.selectableFields", "", "may only be set when validations.schema is included"))
         else:
-            out += _selectable(hub.selectable, schema, "spec.selectableFields", first in forgiven.selectable)
-    out += _conversion(hub.conversion, preserve, forgiven)
+            out += check_selectable(hub.selectable, schema, "spec.selectableFields", first in forgiven.selectable)
+    out += check_conversion(hub.conversion, preserve, ca_bundle=forgiven.ca_bundle, review_versions=forgiven.review_versions)
     return out
-
-
-def _one_of(path: str, value: str, accepted: Sequence[str]) -> list[FieldError]:
-    if not value:
-        return [required(path)]
-    return [] if value in accepted else [not_supported(path, value, accepted)]
 
 
 def _version(v: Schema, path: str, hub: Hub, forgiven: _Forgiven) -> list[FieldError]:
@@ -315,16 +314,16 @@ def _version(v: Schema, path: str, hub: Hub, forgiven: _Forgiven) -> list[FieldE
     out += [invalid(f"{path}.deprecationWarning", warning, text) for text in _warning(bool(v.get("deprecated")), warning)]
     status = (hub.subresources_of(v) or {}).get("status") is not None
     out += _validation(v.get("schema"), f"{path}.schema", status, forgiven, v.get("name") in forgiven.unchanged)
-    out += _subresources(v.get("subresources"), f"{path}.subresources")
+    out += check_subresources(v.get("subresources"), f"{path}.subresources")
     for i, column in enumerate(v.get("additionalPrinterColumns") or ()):
-        out += _column(column, f"{path}.additionalPrinterColumns[{i}]")
+        out += check_column(column, f"{path}.additionalPrinterColumns[{i}]")
     if v.get("selectableFields"):
         schema = _schema_of(v)
         at = f"{path}.selectableFields"
         if schema is None:
             out.append(invalid(at, "", "may only be set when `version.schema.openAPIV3Schema` is not included"))
         else:
-            out += _selectable(v["selectableFields"], schema, at, v.get("name") in forgiven.selectable)
+            out += check_selectable(v["selectableFields"], schema, at, v.get("name") in forgiven.selectable)
     return out
 
 
@@ -406,139 +405,6 @@ def _root_with_status(schema: Schema, at: str) -> list[FieldError]:
             detail = f"only [{_ROOT_FIELDS}] fields are allowed at the root of the schema if the status subresource is enabled"
             return [invalid(at, internal(schema, "schema"), detail)]
     return []
-
-
-def _names(given: Schema, path: str) -> list[FieldError]:
-    out: list[FieldError] = []
-    for name in ("plural", "singular"):
-        value = given.get(name)
-        if value and (found := names.dns1035_label(value)):
-            out.append(invalid(f"{path}.{name}", value, ",".join(found)))
-    for name in ("kind", "listKind"):
-        value = given.get(name)
-        if value and (found := names.dns1035_label(value.lower())):
-            out.append(invalid(f"{path}.{name}", value, "may have mixed case, but should otherwise match: " + ",".join(found)))
-    for i, short in enumerate(given.get("shortNames") or ()):
-        if found := names.dns1035_label(short):
-            out.append(invalid(f"{path}.shortNames[{i}]", short, ",".join(found)))
-    if given.get("kind") and given.get("kind") == given.get("listKind"):
-        out.append(invalid(f"{path}.listKind", given["listKind"], "kind and listKind may not be the same"))
-    for i, category in enumerate(given.get("categories") or ()):
-        if found := names.dns1035_label(category):
-            out.append(invalid(f"{path}.categories[{i}]", category, ",".join(found)))
-    return out
-
-
-def _simple_path(text: str, path: str) -> list[FieldError]:
-    return [] if text.startswith(".") else [invalid(path, text, "must be a simple json path starting with .")]
-
-
-def _subresources(given: Schema | None, path: str) -> list[FieldError]:
-    scale = (given or {}).get("scale")
-    if scale is None:
-        return []
-    out: list[FieldError] = []
-    for name, under in (
-        ("specReplicasPath", (".spec.",)),
-        ("statusReplicasPath", (".status.",)),
-        ("labelSelectorPath", (".spec.", ".status.")),
-    ):
-        text, at = scale.get(name) or "", f"{path}.scale.{name}"
-        if not text:
-            if name != "labelSelectorPath":
-                out.append(required(at))
-        elif found := _simple_path(text, at):
-            out += found
-        elif not text.startswith(under):
-            where = "either .spec or .status" if len(under) > 1 else under[0].rstrip(".")
-            out.append(invalid(at, text, f"should be a json path under {where}"))
-    return out
-
-
-def _column(column: Schema, path: str) -> list[FieldError]:
-    out: list[FieldError] = []
-    kind, form, where = column.get("type") or "", column.get("format") or "", column.get("jsonPath") or ""
-    if not column.get("name"):
-        out.append(required(f"{path}.name"))
-    if kind not in _COLUMN_TYPES:
-        detail = f"must be one of {','.join(_COLUMN_TYPES)}"
-        out.append(invalid(f"{path}.type", kind, detail) if kind else required(f"{path}.type", detail))
-    if form and form not in _COLUMN_FORMATS:
-        out.append(invalid(f"{path}.format", form, f"must be one of {','.join(_COLUMN_FORMATS)}"))
-    out += _simple_path(where, f"{path}.JSONPath") if where else [required(f"{path}.JSONPath")]
-    return out
-
-
-def _selectable(fields: Sequence[Schema], schema: Schema, path: str, too_many_allowed: bool) -> list[FieldError]:
-    out: list[FieldError] = []
-    seen: set[str] = set()
-    for i, entry in enumerate(fields):
-        at, text = f"{path}[{i}].jsonPath", entry.get("jsonPath") or ""
-        if not text:
-            out.append(required(at))
-            continue
-        try:
-            parts, shown, target = resolve(text, schema, brackets=False)
-        except PathError as e:
-            out.append(invalid(at, text, f"is an invalid path: {e}"))
-            continue
-        if parts and parts[0] == "metadata":
-            out.append(invalid(at, text, "must not point to fields in metadata"))
-        if target.get("type") not in ("string", "boolean", "integer"):
-            detail = "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed."
-            out.append(invalid(at, text, detail))
-        if shown in seen:
-            out.append(duplicate(at, text))
-        seen.add(shown)
-    if len(seen) > MAX_SELECTABLE and not too_many_allowed:
-        out.append(too_many(path, len(seen), MAX_SELECTABLE))
-    return out
-
-
-def _conversion(conversion: Schema | None, preserve: bool, forgiven: _Forgiven) -> list[FieldError]:
-    if conversion is None:
-        return []
-    out: list[FieldError] = []
-    strategy, client = conversion["strategy"], conversion["webhookClientConfig"]
-    reviewed = conversion["conversionReviewVersions"]
-    if strategy != "None" and preserve:
-        out.append(invalid("spec.conversion.strategy", strategy, "must be None if spec.preserveUnknownFields is true"))
-    out += _one_of("spec.conversion.strategy", strategy, ("None", "Webhook"))
-    at = "spec.conversion.webhookClientConfig"
-    if strategy == "Webhook":
-        if client is None:
-            out.append(required(at, "required when strategy is set to Webhook"))
-        elif bool(client.get("url")) == (client.get("service") is not None):
-            out.append(required(at, "exactly one of url or service is required"))
-        elif client.get("url"):
-            out += check_url(f"{at}.url", client["url"])
-        else:
-            out += check_service(f"{at}.service", client["service"])
-        if forgiven.ca_bundle and client is not None and (problem := bundle_problem(client.get("caBundle") or "")):
-            out.append(invalid(f"{at}.caBundle", client["caBundle"], problem))
-        out += _review_versions(reviewed, forgiven)
-        return out
-    detail = "should not be set when strategy is not set to Webhook"
-    if client is not None:
-        out.append(forbidden(at, detail))
-    if reviewed:
-        out.append(forbidden("spec.conversion.conversionReviewVersions", detail))
-    return out
-
-
-def _review_versions(versions: Sequence[str], forgiven: _Forgiven) -> list[FieldError]:
-    path = "spec.conversion.conversionReviewVersions"
-    if not versions:
-        return [required(path)]
-    out: list[FieldError] = []
-    for i, v in enumerate(versions):
-        if v in versions[:i]:
-            out.append(invalid(f"{path}[{i}]", v, "duplicate version"))
-        else:
-            out += [invalid(f"{path}[{i}]", v, text) for text in names.dns1035_label(v)]
-    if forgiven.review_versions and not any(v in _REVIEW_VERSIONS for v in versions):
-        out.append(invalid(path, list(versions), f"must include at least one of {', '.join(_REVIEW_VERSIONS)}"))
-    return out
 
 
 def _stored(crd: Obj) -> list[FieldError]:
