@@ -95,8 +95,17 @@ class _Namespaces:
         self._client, self._clock = ctx.client, ctx.clock
         self._resources = shared(ctx)
         self._namespaces = ctx.informer("namespaces")
-        controller = ctx.controller("namespace", self._sync, workers=10)
-        controller.watch(self._namespaces, only=lambda kind, old, new: kind != "DELETED" and meta.deleting(new))
+        self._pods = ctx.informer("pods")
+        self._controller = ctx.controller("namespace", self._sync, workers=10)
+        self._controller.watch(self._namespaces, only=lambda kind, old, new: kind != "DELETED" and meta.deleting(new))
+        self._controller.depends(self._pods)
+        self._pods.on_event(self._pod_changed)
+
+    def _pod_changed(self, kind: str, _old: Obj | None, pod: Obj) -> None:
+        """With its last pod gone, a namespace need not wait for half of the pods' grace, as it does upstream."""
+        namespace = self._namespaces.cache.get(meta.namespace(pod)) if kind == "DELETED" else None
+        if namespace is not None and meta.deleting(namespace) and not self._pods.cache.list(meta.name(namespace)):
+            self._controller.enqueue(meta.name(namespace))
 
     async def _sync(self, name: str) -> Result | None:
         cached = self._namespaces.cache.get(name)
