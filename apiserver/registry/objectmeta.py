@@ -108,8 +108,11 @@ def dedup_owner_references(ctx: Context, meta: Obj, *, after_admission: bool) ->
         )
 
 
-def validate_create(meta: Mapping[str, Any], namespaced: bool, check: names.NameCheck) -> list[FieldError]:
-    """Everything about the metadata of an object about to be stored, its name by the kind's own rule `check`."""
+def validate_create(meta: Mapping[str, Any], namespaced: bool, check: names.NameCheck, *, content: bool = True) -> list[FieldError]:
+    """Everything about the metadata of an object about to be stored, its name by the kind's own rule `check`.
+
+    Without `content` labels, annotations, owners and ownership are known to be right: no other rule about them differs.
+    """
     out: list[FieldError] = []
     generate = meta.get("generateName")
     if generate:
@@ -129,16 +132,17 @@ def validate_create(meta: Mapping[str, Any], namespaced: bool, check: names.Name
         out.append(errors.forbidden_field("metadata.namespace", "not allowed on this type"))
     if (generation := meta.get("generation", 0)) < 0:
         out.append(errors.invalid("metadata.generation", generation, "must be greater than or equal to 0"))
-    out += _labels(meta)
-    out += _annotations(meta)
-    out += _owners(meta)
-    out += _finalizers(meta)
-    out += _managed(meta)
+    if content:
+        out += _labels(meta)
+        out += _annotations(meta)
+        out += _owners(meta)
+        out += _finalizers(meta)
+        out += _managed(meta)
     return out
 
 
-def validate_update(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
-    """What an update may not change (ValidateObjectMetaAccessorUpdate)."""
+def validate_update(new: Mapping[str, Any], old: Mapping[str, Any], *, content: bool = True) -> list[FieldError]:
+    """What an update may not change (ValidateObjectMetaAccessorUpdate); `content` as above."""
     out: list[FieldError] = []
     if old.get("deletionTimestamp"):
         extra = sorted(set(new.get("finalizers") or ()) - set(old.get("finalizers") or ()))
@@ -157,10 +161,11 @@ def validate_update(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
     for key, absent in _IMMUTABLE:
         if new.get(key) != old.get(key):
             out.append(errors.invalid(f"metadata.{key}", new.get(key, absent), IMMUTABLE))
-    out += _labels(new)
-    out += _annotations(new)
-    out += _owners(new)
-    out += _managed(new)
+    if content:
+        out += _labels(new)
+        out += _annotations(new)
+        out += _owners(new)
+        out += _managed(new)
     return out
 
 

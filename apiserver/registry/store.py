@@ -198,7 +198,8 @@ class Registry:
             found = objectmeta.validate_create(meta, r.namespaced, check) if strategy.own_metadata else []
             found += strategy.validate(obj)
             if not found:
-                found = objectmeta.validate_create(meta, r.namespaced, names.path_segment)
+                content = not strategy.own_metadata
+                found = objectmeta.validate_create(meta, r.namespaced, names.path_segment, content=content)
             if found:
                 raise errors.Invalid.of(r.group, obj.get("kind") or r.kind, meta.get("name", ""), found)
             for text in strategy.warnings(obj, None):
@@ -378,11 +379,12 @@ class Registry:
         undo = await strategy.hooks.before_update(ctx, new, old) if strategy.hooks is not None else None
         try:
             found = objectmeta.validate_create(meta, r.namespaced, names.path_segment)
-            common = objectmeta.validate_update(meta, old_meta)
+            wrong = bool(found)
+            common = objectmeta.validate_update(meta, old_meta, content=wrong)
             found += common
             whole, changed = strategy.status_checks if subresource == "status" else strategy.metadata_checks
             for _ in range(whole):
-                found += objectmeta.validate_create(meta, r.namespaced, strategy.name_check or names.name_is_subdomain)
+                found += objectmeta.validate_create(meta, r.namespaced, strategy.name_check or names.name_is_subdomain, content=wrong)
             found += common * changed
             check = strategy.status_validate_update if subresource == "status" and strategy.status_validate_update else None
             own = (check or strategy.validate_update)(new, old)
