@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,6 +22,8 @@ REFUSED_PATIENCE = 30.0
 MAX_RETRIES = 10
 """Answers with Retry-After that one request waits for (client-go rest/with_retry.go)."""
 READ_BUFFER = 1 << 20
+CONNECT = 10.0
+"""Seconds for a connection to be made, TLS included; then it is tried again."""
 
 
 class Unreachable(ServiceUnavailable):
@@ -29,6 +32,13 @@ class Unreachable(ServiceUnavailable):
     def __init__(self, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
         self.refused = refused
+
+
+class _Bare(asyncio.Protocol):
+    """A connection until TLS takes it over: an end that comes meanwhile is left for the handshake to find, not acted upon."""
+
+    def eof_received(self) -> bool:
+        return True
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -51,10 +61,14 @@ class _Connector(aiohttp.TCPConnector):
     ) -> Any:  # fmt: skip
         for last, (family, _, protocol, _, address) in enumerate(addr_infos, 1 - len(addr_infos)):
             try:
+                factory = (_Bare,) if options["ssl"] else args
                 raw, handler = await self._wrap_existing_connection(
-                    *args, req=req, timeout=timeout, client_error=client_error,
+                    *factory, req=req, timeout=timeout, client_error=client_error,
                     host=address[0], port=address[1], family=family, proto=protocol, flags=socket.AI_NUMERICHOST,
                 )  # fmt: skip
+                if raw.is_closing():
+                    # Whom it was lost to is not told any more: TLS would wait for an answer in vain.
+                    raise client_error(req.connection_key, ConnectionResetError(errno.ECONNRESET, "Connection lost before TLS"))
                 raw.set_write_buffer_limits(high=0)
                 return await self._start_tls_connection(raw, req, timeout, client_error) if options["ssl"] else (raw, handler)
             except aiohttp.ClientConnectorError:
@@ -121,7 +135,7 @@ class Transport:
                     headers.add(key, value)
                 self._session = aiohttp.ClientSession(
                     connector=connector, request_class=_Request, headers=headers, auto_decompress=True, read_bufsize=READ_BUFFER,
-                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60), cookie_jar=aiohttp.DummyCookieJar(),
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=60), cookie_jar=aiohttp.DummyCookieJar(),
                 )  # fmt: skip
         return self._session
 
@@ -138,7 +152,7 @@ class Transport:
         patience_ends, delay = loop.time() + self._patience, 0.05
         options: dict[str, Any] = {}
         if timeout is not None:
-            options["timeout"] = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=timeout)
+            options["timeout"] = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=timeout)
         if self.config.tls_server_name:
             options["server_hostname"] = self.config.tls_server_name
         if self.config.proxy:
