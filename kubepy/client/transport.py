@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,43 +33,23 @@ class Unreachable(ServiceUnavailable):
         self.refused = refused
 
 
-class _Bare(asyncio.Protocol):
-    """A connection until TLS takes it over: an end that comes meanwhile is left for the handshake to find, not acted upon."""
-
-    def eof_received(self) -> bool:
-        return True
-
-
 class _Connector(aiohttp.TCPConnector):
-    """Lets the event loop make and own its sockets, and hands every write to the kernel at once.
+    """Lets the event loop make and own its sockets.
 
     aiohttp makes them first and gives them to the loop. When a TLS handshake then breaks, as when a server is killed, uvloop still
     thinks that the descriptor is its own although it is closed and soon another connection's: that one fails, or falls silent.
-
-    uvloop sends what was written at the end of a turn of the loop. A leader that is stopped in between would send it after its
-    lease: with no room for waiting bytes they go right after `may_write` was asked.
     """
 
     def __init__(self, may_write: Callable[[], bool], **options: Any) -> None:
         super().__init__(**options)
         self.may_write = may_write
 
-    async def _wrap_create_connection(
-        self, *args: Any, addr_infos: list[Any], req: aiohttp.ClientRequest, timeout: aiohttp.ClientTimeout,
-        client_error: type[Exception] = aiohttp.ClientConnectorError, **options: Any,
-    ) -> Any:  # fmt: skip
+    async def _wrap_create_connection(self, *args: Any, addr_infos: list[Any], **options: Any) -> Any:
         for last, (family, _, protocol, _, address) in enumerate(addr_infos, 1 - len(addr_infos)):
             try:
-                factory = (_Bare,) if options["ssl"] else args
-                raw, handler = await self._wrap_existing_connection(
-                    *factory, req=req, timeout=timeout, client_error=client_error,
-                    host=address[0], port=address[1], family=family, proto=protocol, flags=socket.AI_NUMERICHOST,
-                )  # fmt: skip
-                if raw.is_closing():
-                    # Whom it was lost to is not told any more: TLS would wait for an answer in vain.
-                    raise client_error(req.connection_key, ConnectionResetError(errno.ECONNRESET, "Connection lost before TLS"))
-                raw.set_write_buffer_limits(high=0)
-                return await self._start_tls_connection(raw, req, timeout, client_error) if options["ssl"] else (raw, handler)
+                return await self._wrap_existing_connection(
+                    *args, host=address[0], port=address[1], family=family, proto=protocol, flags=socket.AI_NUMERICHOST, **options
+                )
             except aiohttp.ClientConnectorError:
                 if not last:
                     raise
