@@ -6,13 +6,13 @@ Upstream: apiserver pkg/util/webhook/validation.go.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from apiserver.registry.pem import BLOCK
 from kubepy.api import names
 from kubepy.api.errors import FieldError, invalid, required
 
@@ -62,14 +62,11 @@ def check_service(path: str, service: Mapping[str, Any]) -> list[FieldError]:
     return out
 
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s(.*?)-----END \1-----", re.S)
-
-
 def bundle_problem(encoded: str) -> str:
     """What is wrong with a CA bundle (base64 of PEM); empty when it has a certificate, or when there is none."""
     data = base64.b64decode(encoded or "")
     problem = "no valid certificate authority data seen" if data else ""
-    blocks = list(_BLOCK.finditer(data))
+    blocks = list(BLOCK.finditer(data))
     if data and not blocks:
         problem = "unable to parse bytes as PEM block"
     for block in blocks:

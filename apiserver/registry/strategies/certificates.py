@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from functools import partial
 
 from cryptography import x509
 
 from apiserver.context import Obj
+from apiserver.registry.pem import BLOCK
 from apiserver.registry.strategies.checks import Errors
 from apiserver.registry.strategies.common import copy, empty_status
 from apiserver.registry.strategies.signers import signer_name
@@ -28,7 +28,6 @@ _USAGES = frozenset(
     )
 )  # fmt: skip
 _DECISIONS = ("Approved", "Denied", "Failed")
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s(.*?)-----END \1-----", re.S)
 _OPPOSITE = {"Approved": "Denied", "Denied": "Approved"}
 _STATUSES = ("False", "True", "Unknown")
 
@@ -94,7 +93,7 @@ def _conditions(out: Errors, obj: Obj) -> None:
 
 def _certificate_problem(pem: bytes) -> str:
     """What is wrong with the certificates issued; empty when nothing is."""
-    blocks = list(_BLOCK.finditer(pem))
+    blocks = list(BLOCK.finditer(pem))
     for block in blocks:
         if block[1] != b"CERTIFICATE":
             return f'only CERTIFICATE PEM blocks are allowed, found "{block[1].decode()}"'
