@@ -13,6 +13,7 @@ from apiserver.context import Lister, Obj
 
 if TYPE_CHECKING:
     from apiserver.storage.cacher import Cacher
+    from apiserver.storage.entry import Entry
 
 Reference = tuple[str, str, str]
 """(plural, namespace, name)."""
@@ -32,6 +33,7 @@ _SECRET_SOURCES: dict[str, tuple[str, ...]] = {
 """Volume source → where it names a secret (pkg/api/v1/pod/util.go VisitPodSecretNames)."""
 _MIRROR = "kubernetes.io/config.mirror"
 _PREFIX = "/registry/pods/"
+_BOUND = b'"nodeName":"'
 _CHANGEABLE = (b"ephemeralContainers", b"esourceClaim")
 """Marks of pods whose references can change after they are bound; for all others one look is enough."""
 
@@ -108,7 +110,7 @@ class PodGraph:
                             self._followed = True
                         elif event.type == "DELETED":
                             state.drop(entry.namespace or "", entry.name)
-                        elif (entry.namespace or "", entry.name) not in state or any(word in entry.raw for word in _CHANGEABLE):
+                        elif _matters(entry, state):
                             state.put(entry.obj)
             finally:
                 watcher.close()
@@ -123,6 +125,13 @@ class PodGraph:
         for pod in self._lister.list("", "pods"):
             self._state.put(pod)
         self._generation = generation
+
+
+def _matters(entry: Entry, state: _State) -> bool:
+    """Whether a written pod may change the graph. Told from its bytes: most pods that are written are not bound yet, or known."""
+    if (entry.namespace or "", entry.name) in state:
+        return any(word in entry.raw for word in _CHANGEABLE)
+    return _BOUND in entry.raw
 
 
 def references(pod: Obj, namespace: str) -> tuple[Reference, ...]:
