@@ -1,4 +1,4 @@
-"""Request bodies: media type, parsing, and decoding into the kind that a resource serves, with upstream's texts. Pure but for warnings.
+"""Request bodies: media type, parsing, and the checks of what kind they are, with upstream's texts. Pure but for warnings.
 
 Upstream: apiserver pkg/endpoints/handlers (create.go, update.go, rest.go), apimachinery pkg/runtime/serializer.
 """
@@ -17,7 +17,7 @@ from apiserver.rest import gojson, goyaml
 from apiserver.rest.negotiate import JSON, PROTOBUF, YAML
 from apiserver.rest.scheme import registered, scheme_of
 from kubepy.api import errors, protobuf
-from kubepy.api.schema import Decoded, DecodeError, strict_errors, with_empties
+from kubepy.api.schema import strict_errors
 
 MEDIA = (JSON, YAML, PROTOBUF)
 _ACCEPTED = "the body of the request was in an unknown format - accepted media types include: "
@@ -173,34 +173,6 @@ def check_custom(ctx: Context, obj: Obj, served: Served, catalog: Catalog, compl
             unknown = [name for name in obj if name not in ("apiVersion", "kind", "metadata")]
         report(ctx, obj["kind"], version, complaints + [f'unknown field "{name}"' for name in unknown])
         raise errors.BadRequest(f"the API version in the data ({given}) does not match the expected API version ({r.api_version})")
-
-
-def decode(ctx: Context, served: Served, obj: Obj, complaints: list[str]) -> Obj:
-    """Structural decoding and defaults in the request's version; unknown and duplicate fields warn or fail as asked. Raises BadRequest."""
-    r = served.resource
-    try:
-        decoded = served.decoder.decode(obj)
-    except DecodeError as e:
-        raise errors.BadRequest(f'{r.kind} in version "{r.version}" cannot be handled as a {r.kind}: {e}') from None
-    unknown = (f'unknown field "{path}"' for path in decoded.unknown)
-    report(ctx, r.kind, r.version, complaints + [text for text in unknown if text not in complaints])
-    return defaulted(ctx, served, obj, decoded)
-
-
-def defaulted(ctx: Context, served: Served, sent: Obj, decoded: Decoded) -> Obj:
-    """The object of a decoded one, with the defaults that depend on other fields; `ctx` is told what ownership needs to see."""
-    out: Obj = decoded.obj
-    keep_reset(sent, out)
-    served.strategy.default(out)
-    ctx.as_sent = with_empties(sent, out) if decoded.emptied else None
-    return out
-
-
-def keep_reset(sent: Obj, out: Obj) -> None:
-    """An empty managedFields, which decoding drops, asks for the loss of all ownership."""
-    meta = sent.get("metadata")
-    if type(meta) is dict and meta.get("managedFields") == []:
-        out["metadata"]["managedFields"] = []
 
 
 def report(ctx: Context, kind: str, version: str, complaints: list[str]) -> None:

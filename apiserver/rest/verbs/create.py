@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from apiserver.context import Obj
 from apiserver.registry import objectmeta
 from apiserver.registry.catalog import Served
-from apiserver.rest import body, mutation, output, params
+from apiserver.rest import body, decoding, mutation, output, params
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
 
@@ -17,7 +16,7 @@ async def create(api: Api, req: Request, served: Served) -> None:
     data = await req.body()
     options = params.write_options(req.query, "CreateOptions")
     mutation.apply_options(ctx, options)
-    obj = read(api, req, served, data, media)
+    obj = decoding.read(api, req, served, data, media)
     if req.accept.transform:
         output.check_transform(req, served, is_list=False)
     meta = obj.setdefault("metadata", {})
@@ -29,15 +28,3 @@ async def create(api: Api, req: Request, served: Served) -> None:
     work = obj if served.to_hub is None else served.to_hub(obj)
     written = await api.registry.create(ctx, served, req.info.namespace, work, options=options)
     await output.send_written(req, served, 201, written)
-
-
-def read(api: Api, req: Request, served: Served, data: bytes, media: str) -> Obj:
-    """The decoded and defaulted object of a body, in the served version. Raises BadRequest."""
-    resource, ctx = served.resource, req.ctx
-    strict = ctx.field_validation != "Ignore"
-    obj, complaints = body.object_of(data, media, served, resource.kind, strict=strict)
-    if resource.custom:
-        body.check_custom(ctx, obj, served, api.catalog, complaints)
-    else:
-        body.check_kind(obj, resource.kind, resource.api_version, api.catalog)
-    return body.decode(ctx, served, obj, complaints)

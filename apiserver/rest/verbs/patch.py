@@ -13,7 +13,7 @@ import orjson
 from apiserver.context import Obj
 from apiserver.registry import objectmeta
 from apiserver.registry.catalog import Served
-from apiserver.rest import body, gojson, goyaml, mutation, output, params
+from apiserver.rest import body, decoding, gojson, goyaml, mutation, output, params
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
 from apiserver.rest.verbs.update import authorize_create
@@ -222,7 +222,7 @@ def _decoded(
             raise _refused(show(), f"strict decoding error: {', '.join(complaints)}")
         for c in complaints:
             ctx.warn(c)
-    return body.defaulted(ctx, served, patched, decoded)
+    return decoding.defaulted(ctx, served, patched, decoded)
 
 
 __all__ = ["APPLY", "JSON_PATCH", "MERGE", "STRATEGIC", "Configuration", "patch", "patch_type", "patcher"]

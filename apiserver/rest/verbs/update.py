@@ -9,10 +9,9 @@ import orjson
 from apiserver.context import Obj
 from apiserver.registry import objectmeta
 from apiserver.registry.catalog import Served
-from apiserver.rest import body, mutation, output, params
+from apiserver.rest import body, decoding, mutation, output, params
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
-from apiserver.rest.verbs.create import read
 
 
 async def update(api: Api, req: Request, served: Served, subresource: str = "") -> None:
@@ -22,7 +21,7 @@ async def update(api: Api, req: Request, served: Served, subresource: str = "") 
     options = params.write_options(req.query, "UpdateOptions")
     mutation.apply_options(ctx, options)
     media = body.media_type(req.headers.get(b"content-type", b""))
-    obj = read(api, req, served, data, media)
+    obj = decoding.read(api, req, served, data, media)
     if req.accept.transform:
         output.check_transform(req, served, is_list=False)
     objectmeta.match_namespace(obj, info.namespace if resource.namespaced else "")
