@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import lru_cache
 from typing import Any
 
 from apiserver.admission.interface import Attributes
@@ -46,7 +47,7 @@ class ServiceAccount(BasePlugin):
         account = await self._account(a, spec["serviceAccountName"])
         automount = spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True))
         if automount:
-            _mount_token(spec)
+            _mount_token(spec, a.namespace)
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [dict(ref) for ref in account["imagePullSecrets"]]
         # What the account forbids is said before the pod is validated.
@@ -103,10 +104,16 @@ def _enforces(account: Obj) -> bool:
     return value in ("1", "t", "T", "true", "TRUE", "True")
 
 
-def _mount_token(spec: Obj) -> None:
+@lru_cache(maxsize=1024)
+def _volume_name(_namespace: str) -> str:
+    """One name serves all pods of a namespace, so that pods of one template stay equal and are validated once."""
+    return names.generate(VOLUME_PREFIX, random.choice)
+
+
+def _mount_token(spec: Obj, namespace: str) -> None:
     volumes = spec.get("volumes") or []
     present = next((v["name"] for v in volumes if v["name"].startswith(VOLUME_PREFIX)), None)
-    name = present or names.generate(VOLUME_PREFIX, random.choice)
+    name = present or _volume_name(namespace)
     needed = False
     for field in ("initContainers", "containers"):
         for container in spec.get(field) or ():

@@ -159,7 +159,7 @@ def _audit_id() -> bytes:
 
 def _quoted(text: str) -> bytes:
     """A Warning header's text: printable ASCII stays, quotes and backslashes are escaped, control characters vanish."""
-    clean = "".join(c for c in text if c.isprintable())
+    clean = text if text.isprintable() else "".join(c for c in text if c.isprintable())
     return clean.replace("\\", "\\\\").replace('"', '\\"').encode()
 
 

@@ -117,7 +117,7 @@ def _warnings(new: Obj, old: Obj | None) -> list[str]:
             "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: "
             f"[{' '.join(problems)}]"
         )
-    return out + warnings.of(new)
+    return [*out, *warnings.of(new)]
 
 
 def _graceful(obj: Obj, options: dict[str, Any]) -> int | None:

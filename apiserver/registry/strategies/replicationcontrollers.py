@@ -95,7 +95,7 @@ def _validate_template(out: Errors, new: Obj, old: Obj | None) -> None:
 
 
 def _template_warnings(new: Obj, _old: Obj | None) -> list[str]:
-    return warnings.of(new.get("template") or {}, "template")
+    return list(warnings.of(new.get("template") or {}, "template"))
 
 
 STRATEGY = with_status(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from kubepy.api.patch.fieldset import FieldSet, InvalidFields, parse, union
+from kubepy.api.recall import Recall
 
 MAX_UPDATE_MANAGERS = 10
 ANCIENT = "ancient-changes"
@@ -81,13 +82,25 @@ def write(managers: Managers) -> list[Entry]:
     return [owned.entry if owned.entry is not None else _entry(who, owned) for who, owned in order]
 
 
+_sets: Recall[bytes, FieldSet] = Recall()
+
+
+def _shared(text: bytes) -> FieldSet:
+    """The set of a text; one for all who own the same."""
+    found = _sets.find(text)
+    if found is None:
+        found = orjson.loads(text)
+        _sets.keep(text, found, 4 * len(text))
+    return found
+
+
 def _entry(who: ManagerId, owned: Owned) -> Entry:
     entry: Entry = {"manager": who.manager, "operation": who.operation, "apiVersion": owned.api_version}
     if owned.time:
         entry["time"] = owned.time
     entry["fieldsType"] = "FieldsV1"
     # In the order of their names: clients compare the text, whatever encoding they got it in.
-    entry["fieldsV1"] = orjson.loads(orjson.dumps(owned.fields, option=orjson.OPT_SORT_KEYS))
+    entry["fieldsV1"] = _shared(orjson.dumps(owned.fields, option=orjson.OPT_SORT_KEYS))
     if who.subresource:
         entry["subresource"] = who.subresource
     return entry

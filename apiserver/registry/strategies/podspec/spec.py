@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import orjson
+
 from apiserver.context import Obj
 from apiserver.registry.strategies import addresses, goform, resources
 from apiserver.registry.strategies.checks import Errors, annotation_set, label_name, labels, named, not_found
@@ -16,6 +18,7 @@ from apiserver.registry.strategies.podspec.options import POD, TEMPLATE, Options
 from apiserver.registry.strategies.podspec.podresources import pod_level
 from kubepy.api import names
 from kubepy.api.errors import duplicate, forbidden_field, invalid, not_supported, required, too_long
+from kubepy.api.recall import Recall
 
 _RESTART = ("Always", "OnFailure", "Never")
 _DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
@@ -23,8 +26,24 @@ _PREEMPTION = ("PreemptLowerPriority", "Never")
 _MAX_INT32 = 2**31 - 1
 
 
+_sound: Recall[tuple[bytes, str, Options], bool] = Recall()
+"""Specs in which nothing was wrong, with what else their validation looks at."""
+
+
 def validate(out: Errors, spec: Obj, pod_name: str, path: str, options: Options) -> None:
     """A PodSpec at `path`; `pod_name` is empty in templates."""
+    text = orjson.dumps(spec)
+    # A pod's own name matters to the claims of its ephemeral volumes alone.
+    key = (text, pod_name if b'"ephemeral":' in text else "", options)
+    if _sound.find(key):
+        return
+    before = len(out)
+    _validate(out, spec, pod_name, path, options)
+    if len(out) == before:
+        _sound.keep(key, True, len(text))
+
+
+def _validate(out: Errors, spec: Obj, pod_name: str, path: str, options: Options) -> None:
     get = spec.get
     grace = get("terminationGracePeriodSeconds")
     if grace is None:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import orjson
+
 from apiserver.context import Obj
 from apiserver.registry.strategies.podspec.notes import APPARMOR, SECCOMP_CONTAINER, SECCOMP_POD
 from apiserver.registry.strategies.podspec.windows import all_containers
 from kubepy.api.quantity import parse
+from kubepy.api.recall import Recall
 
 _ANNOTATIONS = {
     "scheduler.alpha.kubernetes.io/critical-pod": 'non-functional in v1.16+; use the "priorityClassName" field instead',
@@ -44,16 +47,30 @@ _FIELDS_WORTH_A_LOOK = frozenset(
 )
 
 
-def of(value: Obj, prefix: str = "") -> list[str]:
+_Key = tuple[bytes, str, tuple[str, ...]]
+_known: Recall[_Key, tuple[str, ...]] = Recall()
+"""Warnings by spec, prefix and the annotations that matter."""
+
+
+def of(value: Obj, prefix: str = "") -> Sequence[str]:
     """Warnings about a pod (`prefix` empty) or about the template at `prefix` (`spec.template`)."""
     spec, meta = value.get("spec") or {}, value.get("metadata") or {}
+    annotations = {k: v for k, v in (meta.get("annotations") or {}).items() if "a.kubernetes.io/" in k}  # alpha and beta
+    key = (orjson.dumps(spec), prefix, tuple(annotations))
+    found = _known.find(key)
+    if found is None:
+        found = tuple(_of(spec, annotations, prefix))
+        _known.keep(key, found, len(key[0]) + sum(map(len, found)))
+    return found
+
+
+def _of(spec: Obj, annotations: dict[str, str], prefix: str) -> list[str]:
     at = f"{prefix}.spec" if prefix else "spec"
+    base = f"{prefix}.metadata" if prefix else "metadata"
     out: list[str] = []
     if not _FIELDS_WORTH_A_LOOK.isdisjoint(spec):
         out += _placement(spec, at)
-    if annotations := meta.get("annotations"):
-        base = f"{prefix}.metadata" if prefix else "metadata"
-        out += [f"{base}.annotations[{k}]: {text}" for k, text in _ANNOTATIONS.items() if k in annotations]
+    out += [f"{base}.annotations[{k}]: {text}" for k, text in _ANNOTATIONS.items() if k in annotations]
     if volumes := spec.get("volumes"):
         out += _volumes(volumes, at)
     if "hostAliases" in spec or "imagePullSecrets" in spec:
@@ -63,7 +80,7 @@ def of(value: Obj, prefix: str = "") -> list[str]:
     if pod_level := spec.get("resources"):
         for kind in ("limits", "requests"):
             out += _fractions(pod_level.get(kind) or {}, f"{at}.resources.{kind}")
-    if annotations and SECCOMP_POD in annotations and not (spec.get("securityContext") or {}).get("seccompProfile"):
+    if SECCOMP_POD in annotations and not (spec.get("securityContext") or {}).get("seccompProfile"):
         out.append(f'{base}.annotations[{SECCOMP_POD}]: non-functional in v1.27+; use the "seccompProfile" field instead')
     armored = (spec.get("securityContext") or {}).get("appArmorProfile") is not None
     ports: dict[tuple[int, str], list[tuple[str, Obj]]] = {}

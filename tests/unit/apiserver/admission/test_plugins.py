@@ -34,6 +34,12 @@ async def test_a_plain_pod_gets_everything_upstream_gives_it() -> None:
     assert spec["containers"][0]["volumeMounts"] == [mount]
 
 
+async def test_pods_of_one_template_stay_equal() -> None:
+    bench = Bench()
+    made = [(await bench.create("pods", pod()))[0] for _ in range(2)]
+    assert made[0]["spec"] == made[1]["spec"]
+
+
 async def test_namespaces_must_be_there_and_stay() -> None:
     bench = Bench(("", "namespaces", {"metadata": {"name": "ns", "deletionTimestamp": "2026-01-01T00:00:00Z"}}))
     with pytest.raises(Forbidden) as caught:

@@ -306,3 +306,21 @@ def test_validation_is_cheap(create):
 
     # The quickest of many, by processor time: what else the machine does is not measured.
     assert min(took() for _ in range(20)) < 0.005
+
+
+def test_a_spec_that_was_sound_once_may_be_wrong_in_another_pod(create):
+    claim = {"volumeClaimTemplate": {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}}
+    obj = pod(volumes=[{"name": "v", "ephemeral": claim}, {"name": "w", "persistentVolumeClaim": {"claimName": "q-v"}}])
+    assert create(obj).errors == []
+    named = {**obj, "metadata": {"name": "q"}}
+    text = "must not reference a PVC that gets created for an ephemeral volume"
+    assert create(named).errors == [f'spec.volumes[1].persistentVolumeClaim.claimName: Invalid value: "q-v": {text}']
+
+
+def test_errors_and_warnings_are_told_every_time(create):
+    wrong, odd = pod({"name": "Bad"}), pod({"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]})
+    assert create(wrong).errors == create(wrong).errors != []
+    assert list(create(odd).warnings) == list(create(odd).warnings) != []
+    seccomp = {**pod(), "metadata": {"name": "p", "annotations": {"seccomp.security.alpha.kubernetes.io/pod": "unconfined"}}}
+    assert list(create(pod()).warnings) == []
+    assert len(create(seccomp).warnings) == 1
