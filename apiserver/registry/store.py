@@ -341,6 +341,7 @@ class Registry:
                 return Written(new, None)
             try:
                 stored = await self.put(served, key, new, entry.revision, strategy)
+                entry.forget()
             except storage_errors.RevisionConflict as conflict:
                 raise Stale(self.cacher.entry(conflict.current)) from None
             except storage_errors.KeyMissing:
@@ -406,7 +407,10 @@ class Registry:
     # -- the store
 
     async def put(self, served: Served, key: str, obj: Obj, expected: int, strategy: Strategy) -> Entry:
-        """Create (`expected` 0) or replace; fills in metadata.resourceVersion. Raises the storage's errors."""
+        """Create (`expected` 0) or replace; fills in metadata.resourceVersion. A replacement MUST NOT be changed any more.
+
+        Raises the storage's errors.
+        """
         stored = obj if served.to_storage is None else await served.to_storage(obj)
         value = encode(stored)
         if len(value) > MAX_OBJECT and stored["metadata"].get("managedFields"):
@@ -424,7 +428,11 @@ class Registry:
         except storage_errors.TooLarge:
             raise errors.RequestEntityTooLarge(f"Request entity too large: limit is {MAX_OBJECT}") from None
         obj["metadata"]["resourceVersion"] = str(revision)
-        return self.cacher.written(key, revision, value)
+        entry = self.cacher.written(key, revision, value)
+        if expected and stored is obj:
+            # What was just changed is often changed again: then it need not be parsed.
+            entry.adopt(obj)
+        return entry
 
     async def remove(self, ctx: Context, served: Served, key: str, entry: Entry, strategy: Strategy) -> None:
         """Delete at the entry's revision, then run the kind's hook. Raises Stale when the object changed meanwhile."""

@@ -98,6 +98,12 @@ class Entry:
             _BUDGET.keep(self)
         return obj
 
+    def adopt(self, obj: Obj) -> None:
+        """Take over the object that was stored, parsed as it is: whoever made it MUST NOT change it any more."""
+        if self._obj is None:
+            self._obj = obj
+            _BUDGET.keep(self)
+
     def fresh(self) -> Obj:
         """A parsed object of the caller's own."""
         obj: Obj = orjson.loads(self.raw)

@@ -13,7 +13,7 @@ from apiserver.registry.strategies import goform
 from apiserver.registry.strategies.checks import Errors
 from apiserver.registry.strategies.podspec import notes, spec
 from apiserver.registry.strategies.podspec.affinity import tolerations
-from apiserver.registry.strategies.podspec.options import for_update
+from apiserver.registry.strategies.podspec.options import POD, for_update
 from apiserver.registry.strategies.podspec.qos import qos_class
 from kubepy.api.errors import forbidden_field, invalid, required
 
@@ -34,12 +34,12 @@ def _annotations(obj: Obj) -> Mapping[str, str]:
 
 
 def _common(out: Errors, new: Obj, old: Obj) -> None:
-    options = for_update(old["spec"], True)
     if new["spec"] == old["spec"]:
         # What is stored was valid when it was written: annotations are all that can be wrong with it now.
-        spec.pod_annotations(out, new, options)
+        if _annotations(new) != _annotations(old):
+            spec.pod_annotations(out, new, POD)
     else:
-        spec.pod(out, new, options)
+        spec.pod(out, new, for_update(old["spec"], True))
     notes.validate_update(out, _annotations(new), _annotations(old))
 
 
@@ -47,9 +47,9 @@ def validate(new: Obj, old: Obj) -> Errors:
     """An update of the pod itself."""
     out: Errors = []
     new_spec, old_spec = new["spec"], old["spec"]
-    if new_spec == old_spec and _annotations(new) == _annotations(old):
-        return out
     _common(out, new, old)
+    if new_spec == old_spec:
+        return out
     for key in ("containers", "initContainers"):
         if not _images(out, new_spec.get(key) or (), old_spec.get(key) or (), f"spec.{key}"):
             return out
@@ -57,8 +57,6 @@ def validate(new: Obj, old: Obj) -> Errors:
         return out
     _tolerations(out, new_spec.get("tolerations") or (), old_spec.get("tolerations") or ())
     _gates(out, new_spec.get("schedulingGates") or (), old_spec.get("schedulingGates") or ())
-    if new_spec == old_spec:
-        return out
     munged = {**new_spec}
     for key in ("containers", "initContainers"):
         if key in new_spec:

@@ -75,3 +75,19 @@ def test_parsed_objects_are_forgotten_beyond_the_budget(monkeypatch: pytest.Monk
     assert third.obj == kept
     assert first.obj is not kept
     assert first.obj == kept
+
+
+def test_an_adopted_object_is_not_parsed_again_and_counts_as_one_that_is_held() -> None:
+    entry, mine = make(), orjson.loads(make().raw)
+    entry.adopt(mine)
+    assert entry.obj is mine
+    entry_module.forget_parsed()
+    assert entry.obj is not mine
+    assert entry.obj == mine
+
+
+def test_the_first_object_stays_when_another_is_offered() -> None:
+    entry = make()
+    first = entry.obj
+    entry.adopt(orjson.loads(entry.raw))
+    assert entry.obj is first
