@@ -6,7 +6,7 @@ import asyncio
 import heapq
 from itertools import count
 
-from apiserver.storage.interface import Storage
+from apiserver.storage.interface import Storage, Unavailable
 from kubepy.api.errors import Timeout
 
 FRESH_TIMEOUT = 3.0
@@ -32,8 +32,8 @@ class Freshness:
         self._local = hasattr(type(storage), "newest")  # an in-process store: no round trip
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
-        self._trip: asyncio.Task[int] | None = None
-        self._next_trip: asyncio.Task[int] | None = None
+        self._asking: list[asyncio.Future[int]] = []
+        self._trips: asyncio.Task[None] | None = None
 
     def reached(self, revision: int) -> None:
         """The cache holds everything up to `revision`."""
@@ -68,21 +68,38 @@ class Freshness:
 
     async def _newest(self) -> int:
         """The store's revision from a round trip that starts after this call, shared by all who wait for one."""
-        if self._trip is None or self._trip.done():
-            task = self._trip = asyncio.ensure_future(self._storage.revision())
-        else:
-            if self._next_trip is None:
-                self._next_trip = asyncio.ensure_future(self._after(self._trip))
-            task = self._next_trip
-        return await asyncio.shield(task)
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._asking.append(future)
+        if self._trips is None:
+            self._trips = asyncio.create_task(self._ask())
+        return await future
 
-    async def _after(self, trip: asyncio.Task[int]) -> int:
-        await asyncio.wait((trip,))
-        self._trip, self._next_trip = self._next_trip, None
-        return await self._storage.revision()
+    async def _ask(self) -> None:
+        """One round trip after the other, each for those who have come before it started."""
+        asking: list[asyncio.Future[int]] = []
+        try:
+            while self._asking:
+                asking, self._asking = self._asking, []
+                try:
+                    outcome: int | Exception = await self._storage.revision()
+                except Exception as error:
+                    outcome = error
+                _settle(asking, outcome)
+        finally:
+            self._trips = None
+            _settle(asking, Unavailable("the store is closed"))
 
     def close(self) -> None:
         """Cancel what is under way."""
-        for task in (self._trip, self._next_trip):
-            if task is not None:
-                task.cancel()
+        if self._trips is not None:
+            self._trips.cancel()
+        _settle(self._asking, Unavailable("the store is closed"))
+
+
+def _settle(asking: list[asyncio.Future[int]], outcome: int | Exception) -> None:
+    for future in asking:
+        if not future.done():
+            if isinstance(outcome, int):
+                future.set_result(outcome)
+            else:
+                future.set_exception(outcome)

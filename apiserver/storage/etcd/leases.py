@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
-
-from aetcd import rpc
 
 from apiserver.storage.etcd.connection import Connection
+from apiserver.storage.etcd.messages import LEASE_GRANT, lease_grant_request, number_in
+
+_ID = 2
 
 REUSE_SECONDS = 60
 REUSE_PERCENT = 5
@@ -42,10 +42,8 @@ class Leases:
             if lease is None or now >= lease.until or lease.keys >= MAX_KEYS:
                 reuse = min(REUSE_SECONDS, ttl * REUSE_PERCENT // 100)
                 # A second grant would only leave an unused lease behind: repeating it is harmless, as for reads.
-                answer: Any = await self._connection.call(
-                    lambda member: member.lease.LeaseGrant, rpc.LeaseGrantRequest(TTL=ttl + reuse), reads=True
-                )
-                lease = self._leases[ttl] = _Lease(answer.ID, now + reuse)
+                answer = await self._connection.call(LEASE_GRANT, lease_grant_request(ttl + reuse), reads=True)
+                lease = self._leases[ttl] = _Lease(number_in(answer, _ID), now + reuse)
             lease.keys += 1
             return lease.id
 

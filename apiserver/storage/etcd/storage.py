@@ -6,14 +6,24 @@ Every write is one transaction: compare the key's mod_revision, then put or dele
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
-import grpc
-import grpc.aio
-from aetcd import rpc
-
-from apiserver.storage.etcd.connection import TLS, Connection, Lost
+from apiserver.storage.etcd.connection import Connection, Lost
 from apiserver.storage.etcd.leases import Leases
+from apiserver.storage.etcd.member import TLS
+from apiserver.storage.etcd.messages import (
+    COMPACT,
+    RANGE,
+    STATUS,
+    TXN,
+    RangeAnswer,
+    compaction_request,
+    number_in,
+    range_answer,
+    range_request,
+    txn_answer,
+    txn_request,
+)
+from apiserver.storage.etcd.rpc import NOT_FOUND, RpcError
 from apiserver.storage.etcd.watch import span, watch
 from apiserver.storage.interface import (
     Compacted,
@@ -34,6 +44,7 @@ ATTEMPTS = 3
 """How often a write whose answer was lost is tried; the comparison keeps it from happening twice."""
 
 _NO_KEY = b"\0"
+_DB_SIZE = 3
 
 
 class EtcdStorage:
@@ -60,7 +71,7 @@ class EtcdStorage:
         """Close the channels; watches end."""
         connection, self._open = self._open, None
         if connection is not None:
-            await connection.close()
+            connection.close()
 
     @property
     def _connection(self) -> Connection:
@@ -70,13 +81,12 @@ class EtcdStorage:
 
     async def revision(self) -> int:
         """See Storage.revision: a linearizable read of a key that is never there."""
-        answer = await self._range(rpc.RangeRequest(key=_NO_KEY, count_only=True))
-        return int(answer.header.revision)
+        return (await self._range(range_request(_NO_KEY, count_only=True))).revision
 
     async def get(self, key: str) -> KeyValue | None:
         """See Storage.get."""
-        answer = await self._range(rpc.RangeRequest(key=key.encode()))
-        return _key_value(answer.kvs[0]) if answer.kvs else None
+        items = (await self._range(range_request(key.encode()))).items
+        return items[0] if items else None
 
     async def create(self, key: str, value: bytes, *, ttl: int = 0) -> int:
         """See Storage.create."""
@@ -97,22 +107,21 @@ class EtcdStorage:
         for _ in range(ATTEMPTS):
             lease = await leases.get(ttl) if leases is not None else 0
             try:
-                answer = await self._connection.call(lambda member: member.kv.Txn, _txn(key, expected, value, lease), reads=False)
+                answer = txn_answer(await self._connection.call(TXN, txn_request(key.encode(), expected, value, lease), reads=False))
             except Lost as error:
                 lost = error
                 continue
-            except grpc.aio.AioRpcError as error:
-                if lease and error.code() is grpc.StatusCode.NOT_FOUND and leases is not None:
+            except RpcError as error:
+                if lease and error.code == NOT_FOUND and leases is not None:
                     leases.forget(lease)
                     continue
-                raise Unavailable(f"{error.code().name}: {error.details()}") from error
+                raise Unavailable(str(error)) from error
             if answer.succeeded:
-                return int(answer.header.revision)
-            found = answer.responses[0].response_range.kvs
-            current = _key_value(found[0]) if found else None
+                return answer.revision
+            current = answer.found
             if lost is not None and (current.value if current is not None else None) == value:
                 # The attempt whose answer was lost did it (or someone brought about the very same).
-                return current.mod_revision if current is not None else int(answer.header.revision)
+                return current.mod_revision if current is not None else answer.revision
             raise _refusal(key, expected, current)
         raise lost or Unavailable("etcd does not keep the lease it granted")
 
@@ -125,23 +134,22 @@ class EtcdStorage:
         at = revision
         while True:
             want = min(PAGE, limit - len(items)) if limit else PAGE
-            answer = await self._range(rpc.RangeRequest(key=start, range_end=end, limit=want, revision=at))
-            at = at or int(answer.header.revision)
-            items.extend([_key_value(kv) for kv in answer.kvs])
+            answer = await self._range(range_request(start, end, limit=want, revision=at), at)
+            at = at or answer.revision
+            items += answer.items
             if not answer.more or len(items) == limit:
-                return Range(at, items, answer.count - len(answer.kvs))
-            start = answer.kvs[-1].key + b"\0"
+                return Range(at, items, answer.total - len(answer.items))
+            start = answer.items[-1].key.encode() + b"\0"
 
-    async def _range(self, request: Any) -> Any:
+    async def _range(self, request: bytes, revision: int = 0) -> RangeAnswer:
         try:
-            return await self._connection.call(lambda member: member.kv.Range, request, reads=True)
-        except grpc.aio.AioRpcError as error:
-            details = error.details() or ""
-            if "has been compacted" in details:
-                raise Compacted(request.revision + 1) from error
-            if "future revision" in details:
+            return range_answer(await self._connection.call(RANGE, request, reads=True))
+        except RpcError as error:
+            if "has been compacted" in error.details:
+                raise Compacted(revision + 1) from error
+            if "future revision" in error.details:
                 raise FutureRevision(await self.revision()) from error
-            raise Unavailable(f"{error.code().name}: {details}") from error
+            raise Unavailable(str(error)) from error
 
     async def watch(self, prefix: str, start: int, *, previous: bool = True) -> AsyncIterator[Sequence[Event]]:
         """See Storage.watch."""
@@ -152,30 +160,14 @@ class EtcdStorage:
     async def compact(self, revision: int) -> None:
         """See Storage.compact. Another API server may have been faster."""
         try:
-            await self._connection.call(lambda member: member.kv.Compact, rpc.CompactionRequest(revision=revision), reads=True)
-        except grpc.aio.AioRpcError as error:
-            if "has been compacted" not in (error.details() or ""):
-                raise Unavailable(f"{error.code().name}: {error.details()}") from error
+            await self._connection.call(COMPACT, compaction_request(revision), reads=True)
+        except RpcError as error:
+            if "has been compacted" not in error.details:
+                raise Unavailable(str(error)) from error
 
     async def size(self) -> int:
         """Bytes of the database of the member in use."""
-        answer = await self._connection.call(lambda member: member.maintenance.Status, rpc.StatusRequest(), reads=True)
-        return int(answer.dbSize)
-
-
-def _txn(key: str, expected: int, value: bytes | None, lease: int) -> Any:
-    encoded = key.encode()
-    compare = rpc.Compare(result=rpc.Compare.EQUAL, target=rpc.Compare.MOD, key=encoded, mod_revision=expected)
-    if value is None:
-        change = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=encoded))
-    else:
-        change = rpc.RequestOp(request_put=rpc.PutRequest(key=encoded, value=value, lease=lease))
-    otherwise = rpc.RequestOp(request_range=rpc.RangeRequest(key=encoded))
-    return rpc.TxnRequest(compare=[compare], success=[change], failure=[otherwise])
-
-
-def _key_value(kv: Any) -> KeyValue:
-    return KeyValue(kv.key.decode(), kv.value, kv.create_revision, kv.mod_revision)
+        return number_in(await self._connection.call(STATUS, b"", reads=True), _DB_SIZE)
 
 
 def _refusal(key: str, expected: int, current: KeyValue | None) -> StorageError:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
-
-import grpc.aio
-from aetcd import rpc
 
 from apiserver.storage.etcd.connection import FIRST_BACKOFF, MAX_BACKOFF, Connection
+from apiserver.storage.etcd.messages import WATCH, watch_answer, watch_request
+from apiserver.storage.etcd.rpc import RpcError
 from apiserver.storage.interface import Compacted, Event
 
 log = logging.getLogger(__name__)
@@ -33,45 +31,29 @@ async def watch(connection: Connection, prefix: str, start: int, previous: bool)
     key, end = span(prefix)
     while not connection.is_closed():
         member = connection.member
-        stream: Any = member.watch.Watch(metadata=_METADATA)
+        stream = member.stream(WATCH, watch_request(key, end, position, previous=previous), _METADATA)
         try:
-            create = rpc.WatchCreateRequest(key=key, range_end=end, start_revision=position, prev_kv=previous)
-            await stream.write(rpc.WatchRequest(create_request=create))
-            async for answer in stream:
-                if answer.compact_revision:
-                    raise Compacted(answer.compact_revision)
-                if answer.canceled:
-                    log.warning("etcd cancelled the watch: %s", answer.cancel_reason)
+            async for answers in stream:
+                events: list[Event] = []
+                cancelled = None
+                for answer in map(watch_answer, answers):
+                    if answer.compacted:
+                        raise Compacted(answer.compacted)
+                    cancelled = answer.cancelled
+                    events += answer.events
+                if events:
+                    backoff = FIRST_BACKOFF
+                    position = events[-1].revision + 1
+                    yield events
+                if cancelled is not None:
+                    log.warning("etcd cancelled the watch: %s", cancelled)
                     break
-                backoff = FIRST_BACKOFF
-                if answer.events:
-                    yield [_event(event) for event in answer.events]
-                    position = answer.events[-1].kv.mod_revision + 1
-        except asyncio.CancelledError:
-            # grpc reports the closing of its channel this way, too.
-            task = asyncio.current_task()
-            if connection.is_closed() and task is not None and not task.cancelling():
-                return
-            raise
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
+        except RpcError as error:
             if connection.is_closed():
                 return
             log.info("watch of etcd at %s broke, resuming from revision %d: %s", member.address, position, error)
         finally:
-            stream.cancel()
+            await stream.aclose()
         connection.failed(member)
         await asyncio.sleep(backoff)
         backoff = min(backoff * 2, MAX_BACKOFF)
-
-
-def _event(event: Any) -> Event:
-    kv = event.kv
-    before = event.prev_kv if event.HasField("prev_kv") else None
-    return Event(
-        kv.key.decode(),
-        kv.mod_revision,
-        None if event.type else kv.value,
-        before.value if before is not None else None,
-        before.mod_revision if before is not None else 0,
-        kv.create_revision,
-    )

@@ -10,7 +10,7 @@ import pytest
 from apiserver.storage import cacher as cacher_module
 from apiserver.storage import window as window_module
 from apiserver.storage.cacher import CacheEvent, Cacher, Filter, Watcher
-from apiserver.storage.interface import Compacted, RevisionConflict, StorageError
+from apiserver.storage.interface import Compacted, RevisionConflict, StorageError, Unavailable
 from apiserver.storage.sqlite import SQLiteStorage
 from kubepy.api.errors import Gone, Timeout
 from tests.unit.apiserver.storage.held import HeldStorage
@@ -133,6 +133,15 @@ async def test_a_deletion_outruns_what_was_written(held: HeldStorage, slow: Cach
     held.gate.set()
     await slow.wait_for(deletion)
     assert slow.get(PODS, key("a")) is None
+
+
+async def test_readers_who_wait_for_the_store_are_told_when_it_closes(held: HeldStorage, slow: Cacher) -> None:
+    held.answer.clear()
+    readers = [asyncio.ensure_future(slow.fresh()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await slow.stop()
+    for outcome in await asyncio.gather(*readers, return_exceptions=True):
+        assert isinstance(outcome, Unavailable)
 
 
 async def test_concurrent_readers_share_round_trips(held: HeldStorage, slow: Cacher) -> None:

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import grpc
-import grpc.aio
 import pytest
 
 from apiserver.storage.etcd import TLS
 from apiserver.storage.etcd.connection import Connection, Lost, classify
+from apiserver.storage.etcd.rpc import (
+    DEADLINE_EXCEEDED,
+    INVALID_ARGUMENT,
+    OUT_OF_RANGE,
+    RESOURCE_EXHAUSTED,
+    UNAVAILABLE,
+    NeverSent,
+    RpcError,
+)
 from apiserver.storage.etcd.watch import span
 from apiserver.storage.interface import TooLarge, Unavailable
 
 
 @pytest.mark.parametrize(
-    ("code", "details", "kind"),
+    ("error", "kind"),
     [
-        (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses; last error: UNKNOWN: Connection refused", Unavailable),
-        (grpc.StatusCode.UNAVAILABLE, "etcdserver: no leader", Unavailable),
-        (grpc.StatusCode.UNAVAILABLE, "Socket closed", Lost),
-        (grpc.StatusCode.UNAVAILABLE, "etcdserver: request timed out", Lost),
-        (grpc.StatusCode.UNAVAILABLE, "etcdserver: leader changed", Lost),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", Lost),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded", Unavailable),
-        (grpc.StatusCode.INVALID_ARGUMENT, "etcdserver: request is too large", TooLarge),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, "grpc: received message larger than max (2097500 vs. 2097152)", TooLarge),
-        (grpc.StatusCode.OUT_OF_RANGE, "etcdserver: mvcc: required revision has been compacted", None),
+        (NeverSent("failed to connect to 127.0.0.1:2379: Connection refused"), Unavailable),
+        (RpcError(UNAVAILABLE, "etcdserver: no leader"), Unavailable),
+        (RpcError(UNAVAILABLE, "the connection was lost: closed by the server"), Lost),
+        (RpcError(UNAVAILABLE, "etcdserver: request timed out"), Lost),
+        (RpcError(UNAVAILABLE, "etcdserver: leader changed"), Lost),
+        (RpcError(DEADLINE_EXCEEDED, "Deadline Exceeded"), Lost),
+        (RpcError(RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded"), Unavailable),
+        (RpcError(INVALID_ARGUMENT, "etcdserver: request is too large"), TooLarge),
+        (RpcError(RESOURCE_EXHAUSTED, "grpc: received message larger than max (2097500 vs. 2097152)"), TooLarge),
+        (RpcError(OUT_OF_RANGE, "etcdserver: mvcc: required revision has been compacted"), None),
     ],
 )
-def test_classify(code: grpc.StatusCode, details: str, kind: type | None) -> None:
-    error = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details)
+def test_classify(error: RpcError, kind: type | None) -> None:
     found = classify(error)
     assert (type(found) if found is not None else None) is kind
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from apiserver.storage.etcd import leases as leases_module
 from apiserver.storage.etcd.leases import Leases
+from apiserver.storage.etcd.messages import LEASE_GRANT, number_in
+from kubepy.api.protobuf.wire import VARINT, tag, varint
 
 
 class Granter:
@@ -18,10 +18,11 @@ class Granter:
     def __init__(self) -> None:
         self.granted: list[int] = []
 
-    async def call(self, method: Any, request: Any, *, reads: bool) -> Any:
+    async def call(self, path: str, request: bytes, *, reads: bool) -> bytes:
         await asyncio.sleep(0)
-        self.granted.append(request.TTL)
-        return SimpleNamespace(ID=len(self.granted))
+        assert (path, reads) == (LEASE_GRANT, True)
+        self.granted.append(number_in(request, 1))
+        return tag(2, VARINT) + varint(len(self.granted))
 
 
 async def test_keys_of_one_ttl_share_a_lease_that_outlives_them() -> None:
