@@ -146,7 +146,9 @@ class CustomResources:
         self._shown[name] = shown
         if gone:
             self._catalog.remove(*gone)
-            self._registry.cacher.end_watches(gone[0].storage_prefix)
+        # Upstream makes the storage of a definition anew: watches end, and none resumes from what was before.
+        for prefix in {r.storage_prefix for r in (*gone, *(s.resource for s in shown))}:
+            self._registry.cacher.end_watches(prefix)
         self._catalog.add(*shown)
 
     def _hide(self, name: str) -> None:

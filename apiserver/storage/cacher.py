@@ -195,12 +195,9 @@ class Cacher:
         watcher.deliver(Batch((CacheEvent(EventType.BOOKMARK, None, None, self.revision),)))
 
     def end_watches(self, prefix: str) -> None:
-        """End all watchers of a prefix and forget its history: its resource is no longer served."""
-        shard = self._shards.get(prefix)
-        if shard is None:
-            return
+        """End all watchers of a prefix and forget its history: its resource is no longer served, or served anew."""
         self._flush()
-        shard.close(self.revision)
+        self._shard(prefix).close(self.revision)
 
     def _seed(self, watcher: Watcher, group: Group, entries: Sequence[Entry], initial_bookmark: bool) -> None:
         events = [CacheEvent(EventType.ADDED, entry, None, entry.revision) for entry in entries if group.sees(entry)]

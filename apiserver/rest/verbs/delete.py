@@ -10,9 +10,11 @@ from apiserver.registry.catalog import Served
 from apiserver.rest import body, gojson, output, params, selection
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
-from apiserver.rest.verbs.list import read, render
+from apiserver.rest.verbs.list import Page, read, render
 from kubepy.api import errors
 
+_PAGE = 10000
+"""Objects listed at a time (registry/generic/registry/store.go deleteCollectionPageSize)."""
 _SCHEME = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
 _TYPES: dict[str, tuple[type, str]] = {
     "gracePeriodSeconds": (int, "int64"),
@@ -80,17 +82,30 @@ async def answer(req: Request, served: Served, status: int, done: deletion.Delet
 
 
 async def delete_collection(api: Api, req: Request, served: Served) -> None:
-    """Delete what a list with the same parameters shows; answer with that list."""
+    """Delete what a list with the same parameters shows; answer with that list.
+
+    As upstream, the list is read in pages even where no limit is asked for: a resourceVersion means that very state then.
+    """
     listing = params.list_options(req.query) if req.query_string else params.ListOptions()
     params.check_list(listing)
     options = await options_of(api, req)
     req.ctx.dry_run = bool(options.get("dryRun"))
     namespace = req.info.namespace or None
     chosen = selection.select(served, listing.label_selector, listing.field_selector)
-    page = await read(api.registry, served, namespace, listing, chosen)
-    shown = await render(req, served, page)
+    limited = listing.limit > 0
+    listing.limit = listing.limit or _PAGE
+    page = whole = await read(api.registry, served, namespace, listing, chosen)
+    await _delete_page(api, req, served, page, options)
+    while page.token and not limited:
+        listing.token, listing.version, listing.match = page.token, "", ""
+        page = await read(api.registry, served, namespace, listing, chosen)
+        await _delete_page(api, req, served, page, options)
+        whole.entries = [*whole.entries, *page.entries]
+    await req.json(200, await render(req, served, whole))
+
+
+async def _delete_page(api: Api, req: Request, served: Served, page: Page, options: Obj) -> None:
     await deletion.delete_many(api.registry, req.ctx, served, [(e.namespace, e.name) for e in page.entries], options)
-    await req.json(200, shown)
 
 
 __all__ = ["answer", "delete", "delete_collection", "options_of"]

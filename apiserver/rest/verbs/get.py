@@ -19,9 +19,12 @@ async def until(registry: Registry, version: str) -> None:
 
 def parse_version(version: str) -> int:
     """A resourceVersion as a number; raises a plain error (500), as reads and watches of single versions answer upstream."""
-    if version.isascii() and version.isdigit() and int(version) < 1 << 64:
-        return int(version)
-    error = errors.invalid("resourceVersion", version, f"strconv.ParseUint: parsing {errors.go_value(version)}: invalid syntax")
+    why = "invalid syntax"
+    if version.isascii() and version.isdigit():
+        if (number := int(version)) < 1 << 64:
+            return number
+        why = "value out of range"
+    error = errors.invalid("resourceVersion", version, f"strconv.ParseUint: parsing {errors.go_value(version)}: {why}")
     raise errors.StatusError(str(error), reason="")
 
 

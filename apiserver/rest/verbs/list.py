@@ -57,11 +57,6 @@ async def list_(registry: Registry, req: Request, served: Served) -> None:
     """Answer with the List."""
     options = params.list_options(req.query) if req.query_string else params.ListOptions()
     params.check_list(options)
-    try:
-        if options.version:
-            parse_version(options.version)
-    except errors.StatusError as e:
-        raise errors.BadRequest(f"invalid resource version: {e.message}") from None
     if req.accept.transform:
         output.check_transform(req, served, is_list=True)
     namespace = req.info.namespace or None
@@ -70,6 +65,7 @@ async def list_(registry: Registry, req: Request, served: Served) -> None:
     resource = served.resource
     plain = chosen.matches is None and not options.limit and not options.token and options.match != params.EXACT
     if plain and not req.accept.transform and output.is_raw(served):
+        _check_version(options)
         await _ready(registry, options)
         kind = f'{{"kind":"{resource.list_kind}","apiVersion":"{resource.api_version}","metadata":{{"resourceVersion":"'
         head = f'{kind}{cacher.revision}"}},"items":['
@@ -137,6 +133,16 @@ async def render(req: Request, served: Served, page: Page) -> bytes:
     return b"".join((head, b',"items":[', items, b"]}\n"))
 
 
+def _check_version(options: params.ListOptions) -> None:
+    """Raises BadRequest (storage interfaces.go ValidateListOptions)."""
+    if not options.version:
+        return
+    try:
+        parse_version(options.version)
+    except errors.StatusError as e:
+        raise errors.BadRequest(f"invalid resource version: {e.message}") from None
+
+
 async def _ready(registry: Registry, options: params.ListOptions) -> None:
     if not options.version:
         await registry.cacher.fresh()
@@ -157,13 +163,15 @@ async def read(registry: Registry, served: Served, namespace: str | None, option
 
 async def _read(registry: Registry, served: Served, namespace: str | None, options: params.ListOptions, chosen: Selection) -> Page:
     cacher = registry.cacher
-    prefix = served.resource.storage_prefix
-    limit = max(options.limit, 0)
-    if options.token:
+    resource = served.resource
+    prefix = resource.storage_prefix
+    single = _only(served, namespace, chosen) is not None
+    limit = 0 if single else max(options.limit, 0)
+    if options.token and not single:
+        revision, start = continuation.decode(options.token)
         if options.version not in ("", "0"):
             raise errors.BadRequest("specifying resource version is not allowed when using continue")
         limit = 0 if options.version == "0" else limit
-        revision, start = continuation.decode(options.token)
         after = _absolute(served, namespace, start)
         await cacher.fresh()
         if revision < 0:
@@ -172,6 +180,7 @@ async def _read(registry: Registry, served: Served, namespace: str | None, optio
             await _check_kept(registry, _scope_prefix(served, namespace), after, revision)
             return _cached(registry, served, namespace, after, limit, chosen, revision)
         return await _historic(registry, served, namespace, after, limit, chosen, revision)
+    _check_version(options)
     if options.version == "0" and options.match != params.EXACT:
         return _cached(registry, served, namespace, "", 0, chosen, cacher.revision)
     exact = options.match == params.EXACT or (limit and options.version and not options.match)
@@ -180,6 +189,11 @@ async def _read(registry: Registry, served: Served, namespace: str | None, optio
         return await _historic(registry, served, namespace, "", limit, chosen, revision)
     await _ready(registry, options)
     return _cached(registry, served, namespace, "", limit, chosen, cacher.revision)
+
+
+def _only(served: Served, namespace: str | None, chosen: Selection) -> str | None:
+    """The name of the one object that the selectors mean: such a list has no pages, its tokens and limits are not looked at."""
+    return chosen.name if namespace or not served.resource.namespaced else None
 
 
 def _scope_prefix(served: Served, namespace: str | None) -> str:
@@ -206,8 +220,8 @@ def _cached(registry: Registry, served: Served, namespace: str | None, after: st
         if not remaining:
             return Page(entries, revision)
         return Page(entries, revision, continuation.encode(revision, entries[-1].key[len(scope) :]), remaining)
-    if chosen.name is not None and (namespace or not resource.namespaced):
-        entry = cacher.get(prefix, resource.key(namespace, chosen.name))
+    if (name := _only(served, namespace, chosen)) is not None:
+        entry = cacher.get(prefix, resource.key(namespace, name))
         found = [entry] if entry is not None and chosen.matches(entry) and entry.key > after else []
         return Page(found, revision)
     candidates: Sequence[Entry]

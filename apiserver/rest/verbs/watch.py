@@ -48,19 +48,19 @@ async def watch(registry: Registry, req: Request, served: Served, watches: Watch
     name = name or req.info.name if req.info.name and not options.field_selector else name
     chosen = selection.select(served, options.label_selector, options.field_selector, name)
     cacher = registry.cacher
-    since: int | None
+    version = parse_version(options.version) if options.version else 0
+    since: int | None = None
     if options.initial_events:
-        if options.version in ("", "0"):
-            if not options.version:
-                await cacher.fresh()
-        else:
-            await cacher.wait_for(parse_version(options.version))
-        since = None
-    elif options.version in ("", "0"):
-        await cacher.fresh()
-        since = cacher.revision
+        if version:
+            await cacher.wait_for(version)
+        elif not options.version:
+            await cacher.fresh()
+    elif version:
+        since = version
     else:
-        since = parse_version(options.version)
+        await cacher.fresh()
+        # "00" asks for what there is, as "0" does: the defaults of a watch look at the text.
+        since = None if options.version and options.initial_events is None else cacher.revision
     timeout = options.timeout or 0
     seconds = float(timeout) if timeout > 0 else watches.min_timeout * (1 + random.random())
     content_type = negotiate.JSON

@@ -250,6 +250,7 @@ async def test_a_future_start_leaves_out_what_comes_before(store: SQLiteStorage,
 
 
 async def test_too_old(store: SQLiteStorage, cacher: Cacher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window_module, "MIN_EVENTS", 3)
     monkeypatch.setattr(window_module, "MAX_EVENTS", 3)
     start = cacher.revision
     revisions = [await store.create(key(f"p{i}"), pod("p")) for i in range(6)]
@@ -318,6 +319,8 @@ async def test_a_resource_that_is_no_longer_served(store: SQLiteStorage, cacher:
     with pytest.raises(Gone):
         cacher.watch(PODS, since)
     cacher.end_watches("/registry/never/")
+    with pytest.raises(Gone, match=rf"too old resource version: 1 \({cacher.revision}\)"):
+        cacher.watch("/registry/never/", 1)
 
 
 async def test_stop_ends_watches(store: SQLiteStorage) -> None:

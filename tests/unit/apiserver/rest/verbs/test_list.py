@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apiserver.rest import continuation, params
-from apiserver.rest.selection import EVERYTHING
+from apiserver.rest.selection import EVERYTHING, Selection
 from apiserver.rest.verbs.list import read
 from apiserver.storage.interface import Compacted
 from kubepy.api import errors
@@ -61,3 +61,31 @@ async def test_a_token_ends_with_its_history_although_nothing_has_changed() -> N
 
 async def test_the_token_of_that_error_goes_on_at_the_present() -> None:
     assert (await page(oldest=8, revision=-1)).revision == 9
+
+
+@pytest.mark.parametrize(
+    ("version", "token", "message"),
+    [
+        ("x", "", 'invalid resource version: resourceVersion: Invalid value: "x": strconv.ParseUint: parsing "x": invalid syntax'),
+        (str(1 << 64), "", rf'invalid resource version: .* parsing "{1 << 64}": value out of range'),
+        ("x", "abc", "invalid continue token: "),
+        ("1", continuation.encode(7, "a"), "specifying resource version is not allowed when using continue"),
+    ],
+)
+async def test_what_a_list_cannot_start_from(version: str, token: str, message: str) -> None:
+    options = params.ListOptions(version=version, token=token)
+    with pytest.raises(errors.BadRequest, match=message):
+        await read(registry(oldest=1), SERVED, "ns", options, EVERYTHING)
+
+
+async def test_a_list_of_one_name_has_no_pages() -> None:
+    options = params.ListOptions(limit=1, token="abc")
+    found = await read(SimpleNamespace(cacher=One()), SERVED, "ns", options, Selection(lambda _: True, name="b"))  # type: ignore[arg-type]
+    assert [e.key for e in found.entries] == [f"{SCOPE}b"]
+
+
+class One(Cacher):
+    """One object, found by its key."""
+
+    def get(self, prefix: str, key: str) -> Any:
+        return SimpleNamespace(key=key)
