@@ -6,7 +6,8 @@ Upstream: apiserver pkg/endpoints/handlers (create.go, update.go, rest.go), apim
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import msgspec
 import orjson
@@ -15,9 +16,9 @@ from apiserver.context import Context, Obj
 from apiserver.registry.catalog import Catalog, Served
 from apiserver.rest import gojson, goyaml
 from apiserver.rest.negotiate import JSON, PROTOBUF, YAML
-from apiserver.rest.scheme import registered, scheme_of
+from apiserver.rest.scheme import parse_version, problem
 from kubepy.api import errors, protobuf
-from kubepy.api.schema import strict_errors
+from kubepy.api.schema import DecodeError, strict_errors
 
 MEDIA = (JSON, YAML, PROTOBUF)
 _ACCEPTED = "the body of the request was in an unknown format - accepted media types include: "
@@ -116,6 +117,20 @@ def not_an_object(value: Any) -> str:
     return _NOT_AN_OBJECT.format(_GO_KIND.get(type(value), "null"))
 
 
+def check_type_meta(value: Obj) -> None:
+    """Kind and apiVersion must be readable, whatever they are. Raises Unreadable (runtime/serializer/json/meta.go)."""
+    for name in ("apiVersion", "kind"):
+        given = value.get(name)
+        if given is not None and not isinstance(given, str):
+            go = "object" if isinstance(given, dict) else _GO_KIND.get(type(given), "number")
+            text = f"json: cannot unmarshal {go} into Go struct field .{name} of type string"
+            raise Unreadable(f"couldn't get version/kind; json parse error: {text}")
+    try:
+        parse_version(value.get("apiVersion") or "")
+    except ValueError as e:
+        raise Unreadable(str(e)) from None
+
+
 def object_of(body: bytes, media: str, served: Served, kind: str, *, strict: bool) -> tuple[Obj, list[str]]:
     """The body as an object, with kind and apiVersion filled in where missing; raises BadRequest. `kind` is what is expected."""
     try:
@@ -124,12 +139,7 @@ def object_of(body: bytes, media: str, served: Served, kind: str, *, strict: boo
             value = {}
         if not isinstance(value, dict):
             raise Unreadable(f"couldn't get version/kind; json parse error: {not_an_object(value)}")
-        for name in ("apiVersion", "kind"):
-            given = value.get(name)
-            if given is not None and not isinstance(given, str):
-                go = "object" if isinstance(given, dict) else _GO_KIND.get(type(given), "number")
-                text = f"json: cannot unmarshal {go} into Go struct field .{name} of type string"
-                raise Unreadable(f"couldn't get version/kind; json parse error: {text}")
+        check_type_meta(value)
         if served.resource.custom and not value.get("kind"):
             raise Unreadable(f"Object 'Kind' is missing in '{body.decode('utf-8', 'replace')}'")
     except Unreadable as e:
@@ -141,38 +151,50 @@ def object_of(body: bytes, media: str, served: Served, kind: str, *, strict: boo
     return value, complaints
 
 
-def check_kind(obj: Obj, kind: str, api_version: str, catalog: Catalog) -> None:
-    """Fill in kind and apiVersion; raises BadRequest when the object is of another kind."""
+def check_kind(ctx: Context, obj: Obj, kind: str, api_version: str, catalog: Catalog, complaints: list[str]) -> None:
+    """Fill in kind and apiVersion; raises BadRequest when the object is of another kind or version."""
     given_kind, given_version = obj.get("kind") or kind, obj.get("apiVersion") or api_version
+    if given_version.endswith("/") and api_version.startswith(given_version):
+        given_version = api_version
     if given_kind == kind and given_version == api_version:
         obj["kind"], obj["apiVersion"] = kind, api_version
         return
-    _, _, version = given_version.rpartition("/")
-    want_group, _, _ = api_version.rpartition("/")
-    if not registered(catalog, want_group, given_version, given_kind):
-        text = f'no kind "{given_kind}" is registered for version "{given_version}" in scheme "{scheme_of(want_group)}"'
+    if text := problem(catalog, (api_version, kind), given_version, given_kind):
+        version = given_version.rpartition("/")[2]
         raise errors.BadRequest(f'{given_kind} in version "{version}" cannot be handled as a {kind}: {text}')
-    if given_kind == kind:
-        raise errors.BadRequest(f"the API version in the data ({given_version}) does not match the expected API version ({api_version})")
-    want = want_group.split(".")[0]
-    text = f"converting ({version}.{given_kind}) to ({want or 'core'}.{kind}): unknown conversion"
-    raise errors.BadRequest(f'{given_kind} in version "{version}" cannot be handled as a {kind}: {text}')
+    _other_version(ctx, obj, catalog.by_kind(given_version, kind), given_version, api_version, complaints)
 
 
 def check_custom(ctx: Context, obj: Obj, served: Served, catalog: Catalog, complaints: list[str]) -> None:
     """As `check_kind`, for custom resources: their kind is left to validation, and an unknown version knows no fields."""
     r = served.resource
+    if obj.get("apiVersion", "") is None:
+        text = ".apiVersion accessor error: <nil> is of the type <nil>, expected string"
+        raise errors.BadRequest(f'{obj["kind"]} in version "" cannot be handled as a {r.kind}: {text}')
     given = obj.get("apiVersion") or ""
     if given != r.api_version:
-        version = given.rpartition("/")[2]
-        other = catalog.lookup(r.group, version, r.plural)
-        unknown: list[str] = []
-        if other is not None:
-            unknown = list(other.decoder.decode(obj).unknown)
-        elif version:
-            unknown = [name for name in obj if name not in ("apiVersion", "kind", "metadata")]
-        report(ctx, obj["kind"], version, complaints + [f'unknown field "{name}"' for name in unknown])
-        raise errors.BadRequest(f"the API version in the data ({given}) does not match the expected API version ({r.api_version})")
+        other = catalog.by_kind(given, r.kind)
+        if other is None and given.rpartition("/")[0] == r.group and obj["kind"] == r.kind:
+            complaints = [*complaints, *(f'unknown field "{name}"' for name in unknown_version_fields(obj))]
+        _other_version(ctx, obj, other if obj["kind"] == r.kind else None, given, r.api_version, complaints)
+
+
+def unknown_version_fields(obj: Obj) -> list[str]:
+    """The fields that a version without a schema does not know."""
+    return [name for name in obj if name not in ("apiVersion", "kind", "metadata")]
+
+
+def _other_version(ctx: Context, obj: Obj, other: Served | None, given: str, wanted: str, complaints: list[str]) -> NoReturn:
+    """Refuse an object of another version, after what that version has to say. Raises BadRequest."""
+    version = given.rpartition("/")[2]
+    unknown: Sequence[str] = ()
+    if other is not None:
+        try:
+            unknown = other.decoder.decode(obj).unknown
+        except DecodeError as e:
+            raise errors.BadRequest(f'{obj["kind"]} in version "{version}" cannot be handled as a {obj["kind"]}: {e}') from None
+    report(ctx, obj.get("kind") or "", version, complaints + [f'unknown field "{path}"' for path in unknown])
+    raise errors.BadRequest(f"the API version in the data ({given}) does not match the expected API version ({wanted})")
 
 
 def report(ctx: Context, kind: str, version: str, complaints: list[str]) -> None:

@@ -70,7 +70,7 @@ def _read(api: Api, req: Request, served: Served, data: bytes, media: str, *, kn
     if resource.custom:
         body.check_custom(ctx, obj, served, api.catalog, complaints)
     else:
-        body.check_kind(obj, resource.kind, resource.api_version, api.catalog)
+        body.check_kind(ctx, obj, resource.kind, resource.api_version, api.catalog, complaints)
     decoded = _decoded(served, obj)
     if known is not None:
         decoded.obj = _with_spec(decoded.obj, known)

@@ -60,6 +60,8 @@ _UNSERVED = frozenset((version, kind) for version, *kinds in map(str.split, _TEX
 _META = frozenset(f"{verb}Options" for verb in ("Create", "Delete", "Get", "List", "Patch", "Update")) | {"WatchEvent"}
 """Kinds that every group version has."""
 _V1 = frozenset(("APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "List", "Status"))
+_INTERNAL = "__internal"
+_PACKAGES = {"": "core", "events.k8s.io": "core", "internal.apiserver.k8s.io": "apiserverinternal"}
 _LEGACY = "pkg/api/legacyscheme/scheme.go:30"
 _OWN = {
     "apiextensions.k8s.io": "k8s.io/apiextensions-apiserver/pkg/apiserver/apiserver.go:55",
@@ -73,16 +75,53 @@ def scheme_of(group: str) -> str:
     return _OWN.get(group, _LEGACY)
 
 
+def parse_version(api_version: str) -> tuple[str, str]:
+    """(group, version) of an apiVersion; raises ValueError with Go's text."""
+    if api_version.count("/") > 1:
+        raise ValueError(f"unexpected GroupVersion string: {api_version}")
+    group, _, version = api_version.rpartition("/")
+    return group, version
+
+
 def registered(catalog: Catalog, group: str, api_version: str, kind: str) -> bool:
-    """Whether the scheme of `group` knows a kind."""
+    """Whether the scheme of `group` knows a kind, be it in the internal version of the kind's group."""
     if api_version == "v1" and kind in _V1:
         return True
-    other = api_version.rpartition("/")[0]
+    other, version = parse_version(api_version)
     if scheme_of(other) != scheme_of(group):
         return False
     if kind in _META:
         return any(s.resource.api_version == api_version and not s.resource.custom for s in catalog)
-    return any(_known(catalog, api_version, k) for k in {kind, kind.removesuffix("List")})
+    names = {kind, kind.removesuffix("List")}
+    if version == _INTERNAL:
+        return any(k in names and v.rpartition("/")[0] == other for v, k in _UNSERVED) or any(
+            s.resource.kind in names and s.resource.group == other and not s.resource.custom for s in catalog
+        )
+    return any(_known(catalog, api_version, k) for k in names)
+
+
+def problem(catalog: Catalog, wanted: tuple[str, str], api_version: str, kind: str) -> str:
+    """Why the decoder of one kind (`wanted`: apiVersion, kind) cannot take an object of another; empty where it can convert it.
+
+    An apiVersion without a version means the internal one. Raises ValueError for one that cannot be parsed.
+    """
+    want_group = parse_version(wanted[0])[0]
+    group, version = parse_version(api_version)
+    if not version:
+        group, version = group or want_group, _INTERNAL
+    internal = version == _INTERNAL
+    full = f"{group}/{version}" if group else version
+    if not registered(catalog, want_group, full, kind):
+        where = f'the internal version of group "{group}"' if internal else f'version "{full}"'
+        return f'no kind "{kind}" is registered for {where} in scheme "{scheme_of(want_group)}"'
+    if kind == wanted[1]:
+        return ""
+    return f"converting ({_package(group) if internal else version}.{kind}) to ({_package(want_group)}.{wanted[1]}): unknown conversion"
+
+
+def _package(group: str) -> str:
+    """The Go package of a group's internal types."""
+    return _PACKAGES.get(group) or group.split(".")[0]
 
 
 def _known(catalog: Catalog, api_version: str, kind: str) -> bool:

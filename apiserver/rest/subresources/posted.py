@@ -49,7 +49,7 @@ def posted(handler: Handler, api_version: str, kind: str, also: tuple[str, ...] 
         obj, complaints = body.object_of(data, media, served, kind, strict=ctx.field_validation != "Ignore")
         if obj.get("apiVersion") in also and obj.get("kind") == kind:
             obj["apiVersion"] = api_version
-        body.check_kind(obj, kind, api_version, api.catalog)
+        body.check_kind(ctx, obj, kind, api_version, api.catalog, complaints)
         _, _, version = api_version.rpartition("/")
         try:
             decoded = _decoder(api_version, kind).decode(obj)

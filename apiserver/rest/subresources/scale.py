@@ -18,15 +18,23 @@ from apiserver.registry.catalog import Served
 from apiserver.rest import body, mutation, output, params
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
-from apiserver.rest.verbs.patch import APPLY, Configuration, patch_type, patcher
+from apiserver.rest.verbs import patched
+from apiserver.rest.verbs.patch import APPLY, STRATEGIC, Configuration, patch_type, patcher
 from apiserver.rest.verbs.update import authorize_create
 from kubepy.api import errors
+from kubepy.api.gotext import json_text
+from kubepy.api.patch.errors import go_print
 from kubepy.api.patch.managed import ManagedFields
 from kubepy.api.patch.scale import to_parent, to_scale
 from kubepy.api.schema import DecodeError, Decoder, Node, decoder_for, node_for
 from kubepy.api.selectors import SelectorError, format_label_selector
 
 _KIND, _VERSION = "Scale", "autoscaling/v1"
+_SCHEME = "k8s.io/client-go/scale/util.go:146"
+_UNTOLD = (
+    'no kind is registered for the type v1.Scale in scheme "k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_handler.go:781"'
+)
+"""All that is said of a Scale of a custom resource that cannot be read: the scheme that words errors does not know the kind."""
 
 
 @dataclass(frozen=True)
@@ -143,11 +151,16 @@ async def put_scale(api: Api, req: Request, served: Served) -> None:
     options = params.write_options(req.query, "UpdateOptions")
     mutation.apply_options(req.ctx, options)
     media = body.media_type(req.headers.get(b"content-type", b""))
-    obj, complaints = body.object_of(data, media, served, _KIND, strict=req.ctx.field_validation != "Ignore")
-    if not obj.get("kind"):
-        obj["kind"] = _KIND
-    body.check_kind(obj, _KIND, _VERSION, api.catalog)
-    scale = _decode(req, obj, complaints)
+    try:
+        obj, complaints = body.object_of(data, media, served, _KIND, strict=req.ctx.field_validation != "Ignore")
+        if not obj.get("kind"):
+            obj["kind"] = _KIND
+        body.check_kind(req.ctx, obj, _KIND, _VERSION, api.catalog, complaints)
+        scale = _decode(req, obj, complaints)
+    except errors.BadRequest:
+        if served.resource.custom:
+            raise errors.BadRequest(_UNTOLD) from None
+        raise
     objectmeta.match_namespace(scale, req.info.namespace if served.resource.namespaced else "")
     mutation.check_name(scale, req.info.name, req.info.namespace if served.resource.namespaced else "")
     await _write(api, req, served, options, lambda _old: scale, uid=(scale.get("metadata") or {}).get("uid") or "")
@@ -159,7 +172,7 @@ async def patch_scale(api: Api, req: Request, served: Served) -> None:
     data = await req.body()
     options = params.write_options(req.query, "PatchOptions", apply=kind == APPLY)
     mutation.apply_options(req.ctx, options)
-    node, _ = _type()
+    node, decoder = _type()
     change = patcher(req, kind, data, node)
     if isinstance(change, Configuration):
 
@@ -168,7 +181,26 @@ async def patch_scale(api: Api, req: Request, served: Served) -> None:
 
         await _write(api, req, served, options, applied, applies=True)
         return
-    await _write(api, req, served, options, lambda old: _decode(req, change(old), []))
+
+    def changed(old: Obj) -> Obj:
+        new = change(old)
+
+        def show() -> str:
+            return go_print(orjson.loads(data)) if kind == STRATEGIC else json_text(new, sort=True)
+
+        if kind == STRATEGIC:
+            new = patched.of_type(new, _KIND, _VERSION)
+            out: Obj = patched.decoded(req, decoder, new, None, show, patched.converting(show)).obj
+        else:
+            patched.check_object(node, new, show)
+            if served.resource.custom and (given := (new.get("kind") or _KIND, new.get("apiVersion") or _VERSION)) != (_KIND, _VERSION):
+                raise patched.refused(show(), f'no kind "{given[0]}" is registered for version "{given[1]}" in scheme "{_SCHEME}"')
+            new = patched.as_kind(req, api.catalog, _KIND, _VERSION, new, show)
+            out = patched.decoded(req, decoder, new, None, show).obj
+        out.setdefault("spec", {})
+        return out
+
+    await _write(api, req, served, options, changed)
 
 
 async def _write(

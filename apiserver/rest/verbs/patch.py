@@ -16,6 +16,7 @@ from apiserver.registry.catalog import Served
 from apiserver.rest import body, decoding, gojson, goyaml, mutation, output, params
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
+from apiserver.rest.verbs import patched
 from apiserver.rest.verbs.update import authorize_create
 from kubepy.api import errors
 from kubepy.api.gotext import json_text
@@ -68,12 +69,11 @@ async def patch(api: Api, req: Request, served: Served, subresource: str = "") -
                 mutation.check_thawed(served, info.name)
             assert isinstance(change, Configuration)
             merged = change.apply(req, fields, live, options)
-            new = _decoded(req, served, live, merged, None, change)
+            new = _decoded(api, req, served, live, merged, None, change)
         else:
             if live is None:
                 raise errors.NotFound.of(resource.group, resource.plural, info.name)
-            patched = change(live)
-            new = _decoded(req, served, live, patched, data if kind == STRATEGIC else None)
+            new = _decoded(api, req, served, live, change(live), data if kind == STRATEGIC else None)
             mutation.own(fields, live, new, ctx.field_manager, ctx.as_sent)
         if live is None and new["metadata"].get("uid"):
             text = f"uid mismatch: the provided object specified uid {new['metadata']['uid']}, and no existing object was found"
@@ -117,7 +117,7 @@ def patcher(req: Request, kind: str, data: bytes, node: Node) -> Callable[[Obj |
     if kind == JSON_PATCH:
         if strict:
             complaints = [f"json patch {c}" for c in complaints + json_patch.strict_errors(parsed)]
-        _report(req, complaints, parsed)
+        patched.report(req, complaints, lambda: orjson.dumps(parsed).decode())
         json_patch.check(parsed)
         return lambda live: json_patch.apply_json_patch(live, parsed)
     if not isinstance(parsed, dict):
@@ -125,7 +125,7 @@ def patcher(req: Request, kind: str, data: bytes, node: Node) -> Callable[[Obj |
         if parsed is not None:
             text = f"json: cannot unmarshal {go} into Go value of type map[string]interface {{}}"
             raise errors.BadRequest(f"error decoding patch: {text}" if strict and kind == MERGE else text)
-    _report(req, complaints, parsed)
+    patched.report(req, complaints, lambda: orjson.dumps(parsed).decode())
     changes: Obj = parsed or {}
     if kind == MERGE:
         return lambda live: apply_merge_patch(live or {}, changes)
@@ -170,59 +170,26 @@ class Configuration:
         return errors.StatusError(f"{where}: unable to convert unstructured object to {kind}: {text}", reason="")
 
 
-def _report(req: Request, complaints: list[str], shown: Any) -> None:
-    if not complaints:
-        return
-    if req.ctx.field_validation == "Strict":
-        raise _refused(orjson.dumps(shown).decode(), f"strict decoding error: {', '.join(complaints)}")
-    for c in complaints:
-        req.ctx.warn(c)
-
-
-def _refused(shown: str, text: str) -> errors.Invalid:
-    return errors.Invalid.of("", "", "", [errors.invalid("patch", shown, text)])
-
-
 def _decoded(
-    req: Request, served: Served, live: Obj | None, patched: Obj, strategic: bytes | None, applied: Configuration | None = None
+    api: Api, req: Request, served: Served, live: Obj | None, result: Obj, strategic: bytes | None, applied: Configuration | None = None
 ) -> Obj:
     """The patched object decoded and defaulted; raises Invalid about the patch (of `applied`: a plain error, 500)."""
-    ctx, resource = req.ctx, served.resource
-    result = patched
+    resource = served.resource
 
     def show() -> str:
         return go_print(orjson.loads(strategic)) if strategic is not None else json_text(result, sort=True)
 
-    if not isinstance(patched, dict):
-        raise _refused(show(), f"json: cannot unmarshal {go_kind(patched)} into Go value of type {served.node.go_type}")
-    kind, version = patched.get("kind") or "", patched.get("apiVersion") or ""
-    if strategic is not None:  # The patched object is of the endpoint's type, whatever it says.
-        kind, version = resource.kind, resource.api_version
-    elif not resource.custom:
-        kind = kind or resource.kind
-        if not version:
-            # Read as an object of an unknown version: nothing of it is known, its name neither.
-            for name in sorted(patched.keys() - {"kind", "apiVersion"}) if ctx.field_validation == "Warn" else ():
-                ctx.warn(f'unknown field "{name}"')
-            mutation.check_name({}, req.info.name, "")
-    if not resource.custom:
-        patched = {**patched, "kind": kind, "apiVersion": version}
-    if (kind, version) != (resource.kind, resource.api_version):
-        raise _refused(show(), f"unable to decode: {version}, Kind={kind} is not {resource.api_version}, Kind={resource.kind}")
-    try:
-        decoded = served.decoder.decode(patched, live)
-    except DecodeError as e:
-        if applied is not None:
-            raise applied.refused(e) from None
-        text = e.converting if strategic is not None and isinstance(e, TypeMismatch) else str(e)
-        raise _refused(show(), text) from None
-    complaints = [f'unknown field "{p}"' for p in decoded.unknown]
-    if complaints and ctx.field_validation != "Ignore":
-        if ctx.field_validation == "Strict":
-            raise _refused(show(), f"strict decoding error: {', '.join(complaints)}")
-        for c in complaints:
-            ctx.warn(c)
-    return decoding.defaulted(ctx, served, patched, decoded)
+    patched.check_object(served.node, result, show)
+    if applied is not None:
+        refuse: patched.Refuse = applied.refused
+    elif strategic is not None:
+        # The patched object is of the endpoint's type, whatever it says.
+        result = patched.of_type(result, resource.kind, resource.api_version)
+        refuse = patched.converting(show)
+    else:
+        make = patched.custom if resource.custom else patched.built_in
+        return make(req, api.catalog, served, result, live, show)
+    return decoding.defaulted(req.ctx, served, result, patched.decoded(req, served.decoder, result, live, show, refuse))
 
 
 __all__ = ["APPLY", "JSON_PATCH", "MERGE", "STRATEGIC", "Configuration", "patch", "patch_type", "patcher"]

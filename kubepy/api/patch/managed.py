@@ -407,8 +407,10 @@ def describe(obj: Obj) -> str:
 
 def group_version_kind(obj: Obj) -> str:
     """schema.GroupVersionKind as Go prints it: `apps/v1, Kind=Deployment`, with an empty group `/v1, Kind=Pod`."""
-    version = obj.get("apiVersion") or ""
-    return f"{version if '/' in version else '/' + version}, Kind={obj.get('kind') or ''}"
+    version, kind = (value if isinstance(value, str) else "" for value in (obj.get("apiVersion"), obj.get("kind")))
+    if version.count("/") > 1:
+        version = kind = ""
+    return f"{version if '/' in version else '/' + version}, Kind={kind}"
 
 
 def _refresh_last_applied(merged: Obj, config: Obj) -> None:

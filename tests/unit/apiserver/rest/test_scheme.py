@@ -2,6 +2,7 @@
 
 import pytest
 
+from apiserver.context import SYSTEM_USER, Context, RequestInfo
 from apiserver.registry.builtin import built_in
 from apiserver.registry.catalog import Catalog
 from apiserver.rest.body import check_kind
@@ -10,6 +11,10 @@ from kubepy.api import errors
 _LEGACY = "pkg/api/legacyscheme/scheme.go:30"
 _DEFINITIONS = "k8s.io/apiextensions-apiserver/pkg/apiserver/apiserver.go:55"
 _AGGREGATOR = "k8s.io/kube-aggregator/pkg/apiserver/scheme/scheme.go:28"
+
+
+def context() -> Context:
+    return Context(SYSTEM_USER, RequestInfo(True, "/", "create"))
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +29,9 @@ def _unknown(given: str, version: str, wanted: str, scheme: str) -> str:
     return f'{given} in version "{version.rpartition("/")[2]}" cannot be handled as a {wanted}: {text}'
 
 
-def _unlike(given: str, version: str, wanted: str, internal: str) -> str:
-    text = f"converting ({version}.{given}) to ({internal}.{wanted}): unknown conversion"
-    return f'{given} in version "{version}" cannot be handled as a {wanted}: {text}'
+def _unlike(given: str, package: str, wanted: str, internal: str, version: str = "") -> str:
+    text = f"converting ({package}.{given}) to ({internal}.{wanted}): unknown conversion"
+    return f'{given} in version "{version or package}" cannot be handled as a {wanted}: {text}'
 
 
 def _other(given: str, wanted: str) -> str:
@@ -55,17 +60,19 @@ def _other(given: str, wanted: str) -> str:
             ("v1", "ConfigMap"),
             _unknown("ConfigMap", "v1", "CustomResourceDefinition", _DEFINITIONS),
         ),
+        (("apps/v1", "Deployment"), ("__internal", "ConfigMap"), _unlike("ConfigMap", "core", "Deployment", "apps", "__internal")),
+        (("apps/v1", "Deployment"), ("apps/__internal", "Deployment"), _other("apps/__internal", "apps/v1")),
         (("apiregistration.k8s.io/v1", "APIService"), ("v1", "APIService"), _unknown("APIService", "v1", "APIService", _AGGREGATOR)),
     ],
 )
 def test_wrong_kinds(catalog: Catalog, wanted: tuple[str, str], given: tuple[str, str], text: str) -> None:
     version, kind = wanted
     with pytest.raises(errors.BadRequest) as caught:
-        check_kind({"apiVersion": given[0], "kind": given[1]}, kind, version, catalog)
+        check_kind(context(), {"apiVersion": given[0], "kind": given[1]}, kind, version, catalog, [])
     assert str(caught.value) == text
 
 
 def test_the_right_kind_is_filled_in(catalog: Catalog) -> None:
     obj: dict[str, str] = {}
-    check_kind(obj, "ConfigMap", "v1", catalog)
+    check_kind(context(), obj, "ConfigMap", "v1", catalog, [])
     assert obj == {"kind": "ConfigMap", "apiVersion": "v1"}
