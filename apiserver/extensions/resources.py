@@ -20,6 +20,7 @@ from apiserver.registry.strategy import Strategy
 from apiserver.rest.subresources.scale import ScalePaths
 from kubepy.api import names
 from kubepy.api.errors import Cause, FieldError
+from kubepy.api.patch.errors import go_print
 from kubepy.api.resource import Resource, Subresource
 from kubepy.api.schema.structural import StructuralDecoder, node_of
 
@@ -213,8 +214,8 @@ class _Behaviour:
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int):
-                go = {str: "string", bool: "bool", float: "float64"}.get(type(value), "map[string]interface {}")
-                detail = f"{path} accessor error: {value} is of the type {go}, expected int64"
+                go = {str: "string", bool: "bool", float: "float64", list: "[]interface {}"}.get(type(value), "map[string]interface {}")
+                detail = f"{path} accessor error: {go_print(value)} is of the type {go}, expected int64"
                 out.append(paths.invalid(path, 0, detail))
             elif value < 0:
                 out.append(paths.invalid(path, value, "should be a non-negative integer"))

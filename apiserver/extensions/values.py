@@ -11,9 +11,10 @@ from typing import Any
 
 from apiserver.extensions.formats import check_of, recognized
 from apiserver.extensions.paths import shown
-from kubepy.api.cel.lib.standard import double_text, regex
+from kubepy.api.cel.lib.standard import regex
 from kubepy.api.cel.values import CelError
 from kubepy.api.errors import Cause, FieldError, go_value
+from kubepy.api.gotext import number_text
 
 Schema = Mapping[str, Any]
 Check = Callable[[Any, Any, str, list[FieldError]], int]
@@ -30,16 +31,14 @@ def _kind(value: Any) -> str:
         return "boolean"
     if isinstance(value, str):
         return "string"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
+    if isinstance(value, (int, float)):
+        return "integer" if _is_int64(value) else "number"
     return "array" if isinstance(value, list) else "object"
 
 
-def _number(value: float) -> str:
-    """A number as Go's %v prints a float64."""
-    return double_text(float(value))
+def _is_int64(value: float) -> bool:
+    """Whether Go holds a number as an int64: what is beyond is a float64."""
+    return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
 def _bad(errors: list[FieldError], path: str, value: Any, detail: str, cause: Cause = Cause.INVALID) -> None:
@@ -182,12 +181,19 @@ def _numeric(schema: Schema) -> Check | None:
             text = f"with format {form}" if form else "(default format)"
             detail = f"Checked value must be of type {kind or 'integer'} {text} in {path}"
             errors.append(FieldError(Cause.INVALID, shown(""), f'Invalid value: "": {detail}'))
-        if multiple is not None and not _divides(value, multiple):
-            _bad(errors, path, value, f"should be a multiple of {_number(multiple)}")
-        if high is not None and (value > high or (over and value == high)):
-            _bad(errors, path, value, f"should be less than {'' if over else 'or equal to '}{_number(high)}")
-        if low is not None and (value < low or (under and value == low)):
-            _bad(errors, path, value, f"should be greater than {'' if under else 'or equal to '}{_number(low)}")
+        # A bound is of the type of the value: integers are held against what is whole of it.
+        bound: Callable[[float], float] = int if _is_int64(value) else float
+        if multiple is not None:
+            factor = bound(multiple)
+            if factor <= 0:
+                detail = f"factor MultipleOf declared for {path} must be positive: {number_text(factor)}"
+                errors.append(FieldError(Cause.INVALID, shown(path), f"Invalid value: {number_text(factor)}: {detail}"))
+            elif not _divides(value, factor):
+                _bad(errors, path, value, f"should be a multiple of {number_text(factor)}")
+        if high is not None and (value > bound(high) or (over and value == bound(high))):
+            _bad(errors, path, value, f"should be less than {'' if over else 'or equal to '}{number_text(bound(high))}")
+        if low is not None and (value < bound(low) or (under and value == bound(low))):
+            _bad(errors, path, value, f"should be greater than {'' if under else 'or equal to '}{number_text(bound(low))}")
         return 1
 
     return check
@@ -195,11 +201,13 @@ def _numeric(schema: Schema) -> Check | None:
 
 def _divides(value: float, by: float) -> bool:
     """Whether value is a multiple, within the tolerance of go-openapi/swag's IsFloat64AJSONInteger."""
-    if by <= 0:
-        return False
+    if _is_int64(value):
+        return value % by == 0
     times = 1 / by * value if by < 1 else value / by
-    whole = float(int(times))
-    return times == whole or (whole != 0 and abs(times - whole) / (abs(times) + abs(whole)) < 1e-9)
+    if not abs(times) < 2**53:
+        return False
+    whole = float(round(times))
+    return times == whole or abs(times - whole) < 1e-9 * abs(whole)
 
 
 def _array(schema: Schema) -> Check | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from kubepy.api.gotext import float_text, json_text, quote
+from kubepy.api.gotext import json_text, number_text, quote
 
 
 class Cause(StrEnum):
@@ -73,8 +73,8 @@ def go_value(value: Any) -> str:
     """Print a value the way upstream's field errors do: strings as %q, floats as %v, the rest as JSON."""
     if isinstance(value, str):
         return quote(value)
-    if isinstance(value, float):
-        return float_text(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return number_text(value)
     return json_text(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -32,13 +33,20 @@ def _escaped(char: str) -> str:
 
 
 def float_text(value: float) -> str:
-    """%v of a float64: the shortest digits, with an exponent below 1e-4 and from 1e21."""
+    """%v of a float64: the shortest digits, with an exponent below 1e-4 and from 1e6."""
     if value != value or value in (float("inf"), float("-inf")):
         return "NaN" if value != value else "+Inf" if value > 0 else "-Inf"
-    if value and not 1e-4 <= abs(value) < 1e21:
-        digits, _, exponent = repr(value).partition("e")
-        return f"{digits.removesuffix('.0')}e{int(exponent):+03d}" if exponent else repr(value)
-    return str(int(value)) if value.is_integer() else f"{value:.17f}".rstrip("0") if "e" in repr(value) else repr(value)
+    if not value or 1e-4 <= abs(value) < 1e6:
+        return repr(value).removesuffix(".0")
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    first, *rest = map(str, digits)
+    return f"{'-' * sign}{first}{'.' if rest else ''}{''.join(rest)}e{exponent + len(rest):+03d}"
+
+
+def number_text(value: float) -> str:
+    """%v of a JSON number where it has no type: an int64 where it is one, else a float64."""
+    return str(value) if isinstance(value, int) and -(1 << 63) <= value < 1 << 63 else float_text(float(value))
 
 
 def json_text(value: Any, *, sort: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kubepy.api.errors import StatusError
+from kubepy.api.gotext import number_text
 
 _UNEXPLAINED = "the server rejected our request due to an error in our request"
 
@@ -45,6 +46,4 @@ def go_print(value: Any) -> str:
         return "map[" + " ".join(f"{k}:{go_print(value[k])}" for k in sorted(value)) + "]"
     if isinstance(value, list):
         return "[" + " ".join(map(go_print, value)) + "]"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    return str(value)
+    return number_text(value) if isinstance(value, (int, float)) else str(value)

@@ -154,8 +154,13 @@ def _element_text(element: str) -> str:
 
 
 def _value_text(value: Any) -> str:
+    """value.ToString of structured-merge-diff: a map's members follow one another without a word between."""
     if isinstance(value, str):
         return f'"{_escape(value)}"'
+    if isinstance(value, list):
+        return "[" + ",".join(map(_value_text, value)) + "]"
+    if isinstance(value, dict):
+        return "".join(f"{k}={_value_text(v)}" for k, v in value.items())
     return orjson.dumps(value).decode()
 
 

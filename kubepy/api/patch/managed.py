@@ -401,7 +401,7 @@ def describe(obj: Obj) -> str:
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict):
         metadata = EMPTY
-    namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
+    namespace, name = (value if isinstance(value, str) else "" for value in (metadata.get("namespace"), metadata.get("name")))
     return f"{namespace}/{name}; {group_version_kind(obj)}"
 
 

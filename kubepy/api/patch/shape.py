@@ -35,7 +35,7 @@ class Shape:
         self._item: Shape | None = None
         self.kind = kind
         self.leaf = leaf
-        self.scalar = "untyped"
+        self.scalar = ""
         self.known: frozenset[str] = frozenset()
         self.open = True
         """Whether members that are not declared are allowed."""
@@ -95,12 +95,14 @@ class Shape:
             )
         try:
             return key_element(tuple(names), *values)
-        except TypeError:
-            raise BadItem("associative list with keys has a key that is not a scalar") from None
+        except TypeError:  # a key that is no scalar, which is not remembered
+            return key_element.__wrapped__(tuple(names), *values)
 
 
 ANY = Shape(None)
 _LEAF = Shape(None, kind="scalar", leaf=True)
+_UNTYPED = Shape(None, kind="scalar", leaf=True)
+_UNTYPED.scalar = "untyped"
 _shapes: dict[int, tuple[Node, Shape]] = {}
 _ZERO = {"string": "", "integer": 0, "number": 0, "boolean": False}
 _SCALARS = {"string": "string", "integer": "numeric", "number": "numeric", "boolean": "boolean"}
@@ -131,7 +133,7 @@ def _make(node: Node) -> Shape:
         typed = not (node.int_or_string or node.quantity or node.time) and (node.type != "string" or node.format in (None, "", "byte"))
         shape.scalar = _SCALARS[node.type] if typed else "untyped"
         return shape
-    return _LEAF if node.int_or_string or node.quantity or node.time else ANY
+    return _UNTYPED if node.int_or_string or node.quantity or node.time else ANY
 
 
 def _list(node: Node) -> Shape:

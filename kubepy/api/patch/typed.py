@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from kubepy.api.gotext import number_text
 from kubepy.api.patch.fieldset import EMPTY, LEAF, SELF, FieldSet, path_text
 from kubepy.api.patch.shape import BadItem, Shape
 
@@ -310,8 +311,7 @@ def _validate(value: Any, shape: Shape, path: str, duplicates: bool, errors: lis
     if value is None or shape.kind == "any":
         return
     if shape.kind == "scalar":
-        text = _scalar_error(value, shape)
-        if text and shape.scalar != "untyped":
+        if text := _scalar_error(value, shape):
             fail(text)
     elif shape.kind == "list":
         if not isinstance(value, list):
@@ -347,6 +347,8 @@ def _scalar_error(value: Any, shape: Shape) -> str:
         return f"expected string, got &value.valueUnstructured{{Value:{_go_literal(value)}}}"
     if shape.scalar == "boolean" and not isinstance(value, bool):
         return f"expected boolean, got {_print(value)}"
+    if shape.scalar == "untyped" and isinstance(value, (list, dict)):
+        return f"expected any scalar, got {_print(value)}"
     return ""
 
 
@@ -363,10 +365,10 @@ def _go_literal(value: Any) -> str:
         return "map[string]interface {}{" + ", ".join(f"{_quoted(k)}:{_go_literal(value[k])}" for k in sorted(value)) + "}"
     if isinstance(value, list):
         return "[]interface {}{" + ", ".join(map(_go_literal, value)) + "}"
-    return _quoted(value)
+    return "interface {}(nil)" if value is None else _plain(value) if not isinstance(value, str) else _quoted(value)
 
 
-def _quoted(value: Any) -> str:
+def _quoted(value: str) -> str:
     return orjson.dumps(value).decode()
 
 
@@ -379,4 +381,8 @@ def _plain(value: Any) -> str:
         return "map[" + " ".join(f"{k}:{_plain(value[k])}" for k in sorted(value)) + "]"
     if isinstance(value, list):
         return "[" + " ".join(map(_plain, value)) + "]"
-    return value if isinstance(value, str) else _quoted(value)
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else number_text(value)

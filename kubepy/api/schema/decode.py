@@ -8,6 +8,7 @@ below opaque fields (RawExtension, FieldsV1, JSON).
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -228,7 +229,7 @@ def _time(read: Callable[[str], str]) -> Convert:
             return read(value)
         if value is None:
             return OMIT
-        raise TypeMismatch(describe(value), "string")
+        raise TypeMismatch(describe(value), "string", "json")
 
     return convert
 
@@ -238,7 +239,17 @@ def _bytes(value: Any, _seen: list[str]) -> Any:
         return base64_text(value)
     if value is None:
         return OMIT
+    if type(value) is list:
+        return b64encode(bytes(map(_byte, value))).decode()
     raise TypeMismatch(describe(value), "[]uint8")
+
+
+def _byte(value: Any) -> int:
+    if type(value) is int and 0 <= value < 256:
+        return value
+    if value is None:
+        return 0
+    raise TypeMismatch(f"number {value!r}" if type(value) in (int, float) else describe(value), "uint8")
 
 
 def _int_or_string(value: Any, _seen: list[str]) -> Any:
@@ -247,7 +258,7 @@ def _int_or_string(value: Any, _seen: list[str]) -> Any:
         return value
     if value is None:
         return OMIT
-    raise TypeMismatch(f"number {value!r}" if kind in (int, float) else describe(value), "int32")
+    raise TypeMismatch(f"number {value!r}" if kind in (int, float) else describe(value), "int32", "json")
 
 
 def _opaque(value: Any, _seen: list[str]) -> Any:
@@ -283,7 +294,7 @@ def _list(node: Node) -> Convert:
         if type(value) is not list:
             if value is None:
                 return OMIT
-            raise TypeMismatch(describe(value), go_type)
+            raise TypeMismatch(describe(value), go_type, "slice")
         if not value:
             if empty is None:
                 seen.append(_EMPTIED)
@@ -302,7 +313,7 @@ def _string_list(go_type: str, item_type: str, empty: Any) -> Convert:
         if type(value) is not list:
             if value is None:
                 return OMIT
-            raise TypeMismatch(describe(value), go_type)
+            raise TypeMismatch(describe(value), go_type, "slice")
         if not value:
             if empty is None:
                 seen.append(_EMPTIED)
@@ -337,7 +348,7 @@ def _map(node: Node) -> Convert:
         if type(value) is not dict:
             if value is None:
                 return OMIT
-            raise TypeMismatch(describe(value), go_type)
+            raise TypeMismatch(describe(value), go_type, "map")
         if not value:
             if empty is None:
                 seen.append(_EMPTIED)

@@ -14,7 +14,10 @@ class DecodeError(ValueError):
 
 
 class TypeMismatch(DecodeError):
-    """A JSON value of the wrong type. Levels of the decoder add where it happened while it passes through them."""
+    """A JSON value of the wrong type. Levels of the decoder add where it happened while it passes through them.
+
+    `kind` is the Go kind where `go_type` does not tell it: string, bool, slice, map; "json" for types that read JSON themselves.
+    """
 
     def __init__(self, value: str, go_type: str, kind: str = "") -> None:
         super().__init__(value, go_type)
@@ -31,16 +34,16 @@ class TypeMismatch(DecodeError):
 
     @property
     def converting(self) -> str:
-        """The message where a value, not JSON, is converted: strategic merge patches (apimachinery pkg/runtime/converter.go).
-
-        A number whose digits are not told is taken for an integer.
-        """
+        """The message where a value, not JSON, is converted: strategic merge patches (apimachinery pkg/runtime/converter.go)."""
         kind = self._kind or ("slice" if self.go_type.startswith("[]") else "map" if self.go_type.startswith("map[") else self.go_type)
+        if kind == "json":
+            return f"json: cannot unmarshal {self.value} into Go value of type {self.go_type}"
         word, _, digits = self.value.partition(" ")
-        given = {"object": "map", "array": "slice", "number": "float64" if set(digits) & set(".eE") else "int64"}.get(word, word)
+        number = "float64" if isinstance(self.value, _Float) or set(digits) & set(".eE") else "int64"
+        given = {"object": "map", "array": "slice", "number": number}.get(word, word)
         if kind in ("slice", "map"):
             return f"cannot restore {kind} from {given}"
-        if kind.startswith("v1."):
+        if _STRUCT.match(kind):
             return f"cannot restore struct from: {given}"
         if (given == "int64" and kind == "string") or (given == "float64" and kind.startswith("int")):
             return f"cannot convert {given} to {self.go_type}"
@@ -53,8 +56,17 @@ class TypeMismatch(DecodeError):
         return f"json: cannot unmarshal {self.value} into Go struct field {where} of type {self.go_type}"
 
 
+class _Float(str):
+    """`number`, said of what Go holds as a float64 where it has no type to read into."""
+
+
+_STRUCT = re.compile(r"v\d+((alpha|beta)\d+)?\.")
+
+
 def describe(value: Any) -> str:
     """What Go's errors call a JSON value."""
+    if isinstance(value, float) or (isinstance(value, int) and not -(1 << 63) <= value < 1 << 63):
+        return _Float("number")
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, str):

@@ -33,6 +33,7 @@ from kubepy.api.cel.values import (
     parse_timestamp,
     type_name,
 )
+from kubepy.api.gotext import float_text
 
 TABLE: Table = {}
 functions(TABLE, [("_==_", "A, A -> bool", equals), ("_!=_", "A, A -> bool", not_equals), ("type", "A -> type(A)", type_name)])
@@ -143,23 +144,6 @@ def _to_double(text: str) -> float:
         raise CelError(f'strconv.ParseFloat: parsing "{text}": invalid syntax') from None
 
 
-def double_text(value: float) -> str:
-    """A double as Go's strconv prints it ('g' with the shortest digits)."""
-    if value != value:
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    text = repr(value)
-    if "e" not in text:
-        if abs(value) >= 1e21:
-            text = f"{value:e}"
-        else:
-            return text.removesuffix(".0")
-    mantissa, _, exponent = text.partition("e")
-    sign = "-" if exponent.startswith("-") else "+"
-    return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{sign}{exponent.lstrip('+-').zfill(2)}"
-
-
 def _to_bool(text: str) -> bool:
     if text in ("1", "t", "T", "TRUE", "true", "True"):
         return True
@@ -185,7 +169,7 @@ functions(TABLE, [
     ("double", "double -> double", float), ("double", "int -> double", float), ("double", "uint -> double", float),
     ("double", "string -> double", _to_double),
     ("string", "string -> string", str), ("string", "int -> string", str), ("string", "uint -> string", lambda v: str(int(v))),
-    ("string", "double -> string", double_text), ("string", "bool -> string", lambda v: "true" if v else "false"),
+    ("string", "double -> string", float_text), ("string", "bool -> string", lambda v: "true" if v else "false"),
     ("string", "bytes -> string", _bytes_text), ("string", "duration -> string", str), ("string", "timestamp -> string", str),
     ("bytes", "bytes -> bytes", bytes), ("bytes", "string -> bytes", str.encode),
     ("bool", "bool -> bool", bool), ("bool", "string -> bool", _to_bool),

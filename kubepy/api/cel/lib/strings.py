@@ -6,9 +6,9 @@ from typing import Any
 
 from kubepy.api.cel.functions import Table, members
 from kubepy.api.cel.functions import functions as declare_functions
-from kubepy.api.cel.lib.standard import double_text
 from kubepy.api.cel.types import Type
 from kubepy.api.cel.values import CelError, Duration, Timestamp, type_name
+from kubepy.api.gotext import float_text
 
 TABLE: Table = {}
 
@@ -84,7 +84,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, float):
-        return double_text(value)
+        return float_text(value)
     if isinstance(value, (int, Duration, Timestamp)):
         return str(value)
     if isinstance(value, bytes):
@@ -108,7 +108,7 @@ def _one(verb: str, precision: int, value: Any) -> str:
         return text_of(value)
     if verb == "d":
         if number:
-            return str(int(value)) if isinstance(value, int) else double_text(value)
+            return str(int(value)) if isinstance(value, int) else float_text(value)
         raise CelError(f"error during formatting: decimal clause can only be used on integers, was given {kind}")
     if verb in "fe":
         if not number:

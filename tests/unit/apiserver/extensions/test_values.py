@@ -97,3 +97,18 @@ def test_sets_and_maps_have_no_duplicates() -> None:
     named = {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a", "b"], "items": {"type": "object"}}
     (found,) = list_errors([{"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 1}], named, "spec")
     assert (found.field, found.message) == ("spec[2]", 'Duplicate value: {"a":1,"b":1}')
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "message"),
+    [
+        ({"type": "number", "maximum": 5.5}, 6, "Invalid value: 6: x in body should be less than or equal to 5"),
+        ({"type": "number", "maximum": 5.5}, 6.5, "Invalid value: 6.5: x in body should be less than or equal to 5.5"),
+        ({"type": "number", "maximum": 1e7}, 1e8 + 0.5, "Invalid value: 1.000000005e+08: x in body should be less than or equal to 1e+07"),
+        ({"type": "number", "multipleOf": 0.5}, 6, "Invalid value: 0: factor MultipleOf declared for x must be positive: 0"),
+        ({"type": "number", "multipleOf": 0.5}, 1e22, "Invalid value: 1e+22: x in body should be a multiple of 0.5"),
+        ({"type": "string"}, 1 << 63, 'Invalid value: "number": x in body must be of type string: "number"'),
+    ],
+)
+def test_numbers_are_integers_or_floats(schema: dict[str, Any], value: float, message: str) -> None:
+    assert messages(schema, value, path="x") == [f"x: {message}"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubepy.api.schema.scalars import DecodeError, TypeMismatch, base64_text, micro_time_text, time_text
+from kubepy.api.schema.scalars import DecodeError, TypeMismatch, base64_text, describe, micro_time_text, time_text
 
 LAYOUT = "2006-01-02T15:04:05Z07:00"
 
@@ -74,6 +74,10 @@ def test_base64_is_kept(data: bytes) -> None:
         (TypeMismatch("object", "[]v1.Container"), "cannot restore slice from map"),
         (TypeMismatch("array", "map[string]string"), "cannot restore map from slice"),
         (TypeMismatch("string", "v1.PodSpec"), "cannot restore struct from: string"),
+        (TypeMismatch("array", "v2.HorizontalPodAutoscalerBehavior"), "cannot restore struct from: slice"),
+        (TypeMismatch(describe(1.0), "string", "string"), "unrecognized type: string"),
+        (TypeMismatch(describe(1 << 63), "v1.ResourceList", "map"), "cannot restore map from float64"),
+        (TypeMismatch("object", "int32", "json"), "json: cannot unmarshal object into Go value of type int32"),
     ],
 )
 def test_converted_values_have_messages_of_their_own(mismatch: TypeMismatch, text: str) -> None:
