@@ -8,6 +8,7 @@ from apiserver.admission.interface import Attributes
 from apiserver.admission.plugin import CREATE, BasePlugin, deny
 from apiserver.context import Obj
 from kubepy.api import quantity
+from kubepy.api.errors import StatusError
 
 _UNFOUNDED = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
 
@@ -65,6 +66,9 @@ class RuntimeClass(BasePlugin):
         name = a.obj["spec"].get("runtimeClassName")
         if name is None:
             return None
+        if not name:
+            # Upstream asks the API for what it has not heard of, and its client asks for nothing without a name.
+            raise StatusError("resource name may not be empty", reason="")
         found = self.lister.get("node.k8s.io", "runtimeclasses", None, name)
         if found is None:
             raise deny(a, f'pod rejected: RuntimeClass "{name}" not found')

@@ -26,6 +26,7 @@ from apiserver.extensions.hub import Hub, internal
 from apiserver.extensions.keywords import TYPES, Checker, Options, non_atomic_set, wrong_map_keys
 from apiserver.extensions.paths import forbidden, invalid, required
 from apiserver.registry import objectmeta
+from apiserver.registry.strategies.common import status_only
 from apiserver.registry.strategy import Strategy
 from apiserver.registry.webhookclient import bundle_problem
 from kubepy.api import names
@@ -498,6 +499,7 @@ STRATEGY = Strategy(
     prepare_update=_prepare_update,
     validate=lambda crd: _name_check(crd) + validate(crd),
     validate_update=validate_update,
+    status_prepare_update=status_only(),
     status_validate_update=_validate_status,
     warnings=_warnings,
     allow_unconditional_update=False,

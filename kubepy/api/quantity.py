@@ -59,8 +59,8 @@ class Quantity:
         return self.scaled(0)
 
     def milli_value(self) -> int:
-        """The amount in thousandths, rounded away from zero."""
-        return self.scaled(-3)
+        """The amount in thousandths, rounded away from zero; what does not fit is the greatest int64."""
+        return min(self.scaled(-3), (1 << 63) - 1)
 
     def scaled(self, scale: int) -> int:
         """The amount in 10^scale units, rounded away from zero (ScaledValue)."""

@@ -62,6 +62,17 @@ def _series(out: Errors, new: Obj) -> None:
             out.append(required("series.lastObservedTime"))
 
 
+_STRUCTS = {"involvedObject": "ObjectReference", "related": "ObjectReference", "source": "EventSource"}
+_ZERO = {"firstTimestamp": None, "lastTimestamp": None, "eventTime": None, "count": 0}
+
+
+def _shown(key: str, value: Any) -> Any:
+    """A field as errors quote it."""
+    if struct := _STRUCTS.get(key):
+        return goform.of(struct, value or {})
+    return _ZERO.get(key, "") if value is None else value
+
+
 def _strict(out: Errors, new: Obj, old: Obj | None) -> None:
     _reported(out, new, "reportingController")
     if old is not None:
@@ -69,8 +80,7 @@ def _strict(out: Errors, new: Obj, old: Obj | None) -> None:
             _series(out, new)
         for key in _IMMUTABLE:
             path = "reportingController" if key == "reportingComponent" else key
-            shown = goform.of("ObjectReference", new.get(key) or {}) if key in ("involvedObject", "related") else new.get(key)
-            immutable(out, _plain(new.get(key)), _plain(old.get(key)), path, shown)
+            immutable(out, _plain(new.get(key)), _plain(old.get(key)), path, _shown(key, new.get(key)))
         return
     _series(out, new)
     if not new.get("eventTime"):

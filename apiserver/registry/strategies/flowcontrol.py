@@ -276,5 +276,5 @@ def _status(out: Errors, new: Obj, _old: Obj) -> None:
     _conditions(out, new)
 
 
-SCHEMA = with_status(status_meta=(), status_checks=(0, 0), status_validate_update=checked(_status), **both(_schema))
-LEVEL = with_status(status_meta=(), status_checks=(0, 0), status_validate_update=checked(_status), **both(_level))
+SCHEMA = with_status(status_prepare_update=None, status_checks=(0, 0), status_validate_update=checked(_status), **both(_schema))
+LEVEL = with_status(status_prepare_update=None, status_checks=(0, 0), status_validate_update=checked(_status), **both(_level))

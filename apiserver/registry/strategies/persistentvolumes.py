@@ -127,6 +127,14 @@ def _classes(out: Errors, value: Obj, path: str, inline: bool) -> None:
             out.append(required(f"{path}.csi", "has to be specified when using volumeAttributesClassName"))
 
 
+def _default(obj: Obj) -> None:
+    """Of volumes alone: the same spec written out in a VolumeAttachment has no defaults (core/v1/defaults.go)."""
+    spec = obj["spec"]
+    spec["persistentVolumeReclaimPolicy"] = spec.get("persistentVolumeReclaimPolicy") or "Retain"
+    if spec.get("volumeMode") is None:
+        spec["volumeMode"] = "Filesystem"
+
+
 def _prepare(obj: Obj) -> None:
     obj["status"] = {"phase": "Pending", "lastPhaseTransitionTime": objectmeta.timestamp()}
 
@@ -213,4 +221,6 @@ _DEPRECATED = (
     ("rbd", "deprecated in v1.28, non-functional in v1.31+"),
 )
 
-STRATEGY = with_status(prepare=_prepare, warnings=_warnings, has_generation=False, status_prepare_update=_status_prepare, **both(_validate))
+STRATEGY = with_status(
+    default=_default, prepare=_prepare, warnings=_warnings, has_generation=False, status_prepare_update=_status_prepare, **both(_validate)
+)

@@ -50,7 +50,6 @@ _BY_PACKAGE: dict[str, dict[str, dict[str, Any]]] = {
         "ObjectFieldSelector": {"apiVersion": "v1"},
         "PersistentVolumeClaimSpec": {"volumeMode": "Filesystem"},
         "PersistentVolumeClaimStatus": {"phase": "Pending"},
-        "PersistentVolumeSpec": {"persistentVolumeReclaimPolicy": "Retain", "volumeMode": "Filesystem"},
         "PersistentVolumeStatus": {"phase": "Pending"},
         "PodSpec": {
             "dnsPolicy": "ClusterFirst",

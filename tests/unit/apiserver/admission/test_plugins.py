@@ -8,7 +8,7 @@ import pytest
 
 from apiserver.context import User
 from apiserver.middleware.authz import build_authorizer
-from kubepy.api.errors import Forbidden, NotFound
+from kubepy.api.errors import Forbidden, NotFound, StatusError
 from tests.support.admission import Bench, named, pod
 from tests.support.lister import FakeLister
 
@@ -139,6 +139,8 @@ async def test_runtime_class() -> None:
         ({"runtimeClassName": "kata", "nodeSelector": {"sandbox": "no"}}, "conflict: runtimeClass.scheduling.nodeSelector[sandbox] = yes"),
     ):
         assert words in await refused(bench, "pods", pod(**spec))
+    with pytest.raises(StatusError, match="resource name may not be empty"):
+        await bench.create("pods", pod(runtimeClassName=""))
 
 
 async def test_storage_and_ingress_defaults() -> None:

@@ -42,3 +42,14 @@ def test_only_the_series_of_a_strict_event_may_change() -> None:
     assert [str(e) for e in STRICT.validate_update(changed, event())] == [
         'reportingController: Invalid value: "example.com/other": field is immutable'
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"action": None}, 'action: Invalid value: "": field is immutable'),
+        ({"source": {"component": "q"}}, 'source: Invalid value: {"Component":"q","Host":""}: field is immutable'),
+    ],
+)
+def test_what_has_changed_is_shown_in_its_internal_form(fields: dict[str, Any], shown: str) -> None:
+    assert shown in [str(e) for e in STRICT.validate_update(event(**fields), event())]

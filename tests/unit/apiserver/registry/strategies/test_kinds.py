@@ -628,3 +628,12 @@ def test_decisions_about_certificates_stay():
     ]
     both = of_status(approval.validate_update(_request(approved, denied), old))
     assert both == ['status.conditions: Invalid value: "Denied": Approved and Denied conditions are mutually exclusive']
+
+
+def test_only_volumes_have_the_defaults_of_their_spec(create):
+    spec = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}
+    made = create(obj("v1", "PersistentVolume", spec=spec)).obj["spec"]
+    assert (made["persistentVolumeReclaimPolicy"], made["volumeMode"]) == ("Retain", "Filesystem")
+    source = {"inlineVolumeSpec": spec}
+    attached = create(obj("storage.k8s.io/v1", "VolumeAttachment", spec={"attacher": "a", "nodeName": "n", "source": source})).obj
+    assert not {"persistentVolumeReclaimPolicy", "volumeMode"} & attached["spec"]["source"]["inlineVolumeSpec"].keys()
