@@ -49,9 +49,9 @@ class Window:
             last = self._drop()
         if last:
             # Events of one revision go together: a watch cannot resume in the middle of a revision.
-            while events[0].revision == last:
+            while events and events[0].revision == last:
                 self._drop()
-            self.floor = events[0].revision - 1
+            self.floor = events[0].revision - 1 if events else last
 
     def since(self, revision: int) -> Sequence[CacheEvent]:
         """The events after `revision`, which must not be below `floor`."""

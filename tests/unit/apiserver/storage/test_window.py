@@ -61,6 +61,16 @@ def test_events_of_one_revision_leave_together(monkeypatch: pytest.MonkeyPatch) 
     assert kept(window) == [3, 4]
 
 
+def test_more_events_in_one_revision_than_are_kept_leave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window_module, "MIN_EVENTS", 4)
+    monkeypatch.setattr(window_module, "MAX_EVENTS", 4)
+    window = Timed().append([7] * 5)
+    assert window.floor == 7
+    assert kept(window) == []
+    window.append(event(8))
+    assert kept(window) == [8]
+
+
 def test_what_is_fresh_is_kept() -> None:
     timed = Timed()
     window = timed.append(range(1, 151))
