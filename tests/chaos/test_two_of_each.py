@@ -53,6 +53,11 @@ class Log:
         self._client, self._since = client, since
         self._task = asyncio.create_task(self._run())
 
+    @property
+    def at(self) -> int:
+        """The revision up to which events came, or were missed for good."""
+        return int(self._since)
+
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(Unreachable):
@@ -60,8 +65,10 @@ class Log:
                     await self._follow()
                 except Gone:
                     listed = (await self._client.list("pods"))["metadata"]["resourceVersion"]
-                    self.gaps.append((int(self._since), int(listed)))
-                    self._since = listed
+                    async with self.moved:
+                        self.gaps.append((self.at, int(listed)))
+                        self._since = listed
+                        self.moved.notify_all()
             await asyncio.sleep(0.05)
 
     async def _follow(self) -> None:
@@ -278,6 +285,9 @@ async def test_watches_of_both_servers_tell_the_same_although_one_is_killed(tmp_
             server.start()
             await retried(lambda: two.first.list("namespaces"))
         await logs[0].until(lambda log: running(log, 17), 40, "17 ready pods")
+        settled = logs[0].at
+        # What is made while the broken one still has to list anew is in a gap of it, and no event.
+        await logs[1].until(lambda log: log.at >= settled, 20, "the last change")
         marker = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "marker"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
         await retried(lambda: two.second.create("pods", {**marker, "spec": {**marker["spec"], "schedulerName": "by-hand"}}, NAMESPACE))
         for log in logs:
