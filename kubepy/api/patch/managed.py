@@ -6,7 +6,6 @@ Upstream: apimachinery pkg/util/managedfields/internal/*.go over structured-merg
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,6 +16,7 @@ from kubepy.api.patch.fieldset import EMPTY, FieldSet, difference, intersection,
 from kubepy.api.patch.managers import Entry, ManagerId, Managers, Owned
 from kubepy.api.patch.shape import BadItem, Shape, shape_of
 from kubepy.api.patch.zero import zero_object
+from kubepy.api.recall import Recall
 
 if TYPE_CHECKING:
     from kubepy.api.schema import Node
@@ -35,9 +35,6 @@ _STRIPPED = fieldset.of(
         "name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields", "resourceVersion",
     )),
 )  # fmt: skip
-_PARTS = 256
-_PART_BYTES = 16 * 1024
-"""How many members of objects their creators' ownership is remembered for, and up to what size."""
 _SELF = ManagerId("", "current-operation", "", "")
 
 
@@ -73,7 +70,7 @@ class ManagedFields:
         self._only = fieldset.of(*(tuple(f"f:{p}" for p in path.split(".")) for path in only_fields))
         self._custom = custom
         self._convert = convert
-        self._of_part = lru_cache(_PARTS)(self._owned_part)
+        self._creations: Recall[tuple[Any, ...], FieldSet] = Recall()
 
     # Updates: create, PUT, merge, JSON and strategic merge patches.
 
@@ -108,11 +105,11 @@ class ManagedFields:
     def _update(self, live: Obj, new: Obj, owned: Managers, manager: str, now: str) -> Managers:
         owned = self._reconcile(live, owned)
         owned, changes = self._shift(live, new, owned, None, force=True)
-        return self._claimed(owned, self._filter(union(changes.modified, changes.added)), manager, now)
+        mine = difference(self._filter(union(changes.modified, changes.added)), _STRIPPED)
+        return self._claimed(owned, mine, manager, now)
 
     def _claimed(self, owned: Managers, mine: FieldSet, manager: str, now: str) -> Managers:
         """`owned` with what an update by `manager` makes its own."""
-        mine = difference(mine, _STRIPPED)
         if mine:
             who = managers.manager_id(manager, "Update", self._version, self._subresource)
             previous = owned.get(who)
@@ -124,20 +121,14 @@ class ManagedFields:
         return EMPTY if self._custom else zero_object(self._node)
 
     def _created(self, new: Obj) -> FieldSet:
-        """What the creator of an object owns. Objects made from one template share all but their metadata: it is worked out once."""
-        out: FieldSet = {}
-        for name, value in new.items():
-            text = orjson.dumps(value) if name != "metadata" and type(value) is dict else b""
-            out |= self._of_part(name, text) if 0 < len(text) <= _PART_BYTES else self._part(name, value)
-        return out
-
-    def _owned_part(self, name: str, text: bytes) -> FieldSet:
-        return self._part(name, orjson.loads(text))
-
-    def _part(self, name: str, value: Any) -> FieldSet:
-        zero = self._zero()
-        changes = typed.compare({name: zero[name]} if name in zero else EMPTY, {name: value}, self._shape)
-        return self._filter(union(changes.modified, changes.added))
+        """What the creator of an object owns: worked out once for objects that are made from one template."""
+        key = tuple([_likeness(name, value) for name, value in new.items()])
+        found = self._creations.find(key)
+        if found is None:
+            changes = typed.compare(self._zero(), new, self._shape)
+            found = difference(self._filter(union(changes.modified, changes.added)), _STRIPPED)
+            self._creations.keep(key, found, 256 + sum(len(text) for _, text in key if type(text) is bytes))
+        return found
 
     # The core: how a change moves ownership.
 
@@ -352,6 +343,14 @@ class ManagedFields:
         for changed in (changes.modified, changes.added, changes.removed):
             fields = difference(fields, changed)
         return fields
+
+
+def _likeness(name: str, value: Any) -> tuple[str, Any]:
+    """A member as far as ownership depends on it: of metadata, which names there are, not what they are given."""
+    if name != "metadata" or type(value) is not dict:
+        return name, orjson.dumps(value)
+    named = (orjson.dumps(v) if type(v) is list else tuple(v) if type(v) is dict else not v for v in value.values())
+    return name, tuple(zip(value, named, strict=True))
 
 
 def _include(fields: FieldSet, only: FieldSet) -> FieldSet:

@@ -310,18 +310,31 @@ def test_scale_moves_replicas_between_owners() -> None:
     assert to_parent(parent, to_scale(parent, paths), paths, "apps/v1") == parent
 
 
-def test_what_a_creator_owns_is_the_same_whether_remembered_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = [
-        pod({"name": "c", "image": "i"}, nodeName="n"),
-        pod({"name": "c", "image": "j"}),
-        pod({"name": "c", "image": "i"}, nodeName="n"),
-    ]
-    remembering = [ManagedFields(POD, "v1", "Pod").on_update(None, deepcopy(o), "m", T[0]) for o in made]
+def test_what_a_creator_owns_is_the_same_whether_remembered_or_not() -> None:
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "1"}
+    metadata: list[dict[str, Any]] = [
+        {"name": "a"}, {"name": "b"}, {"generateName": "a-"}, {"name": "a", "labels": {"x": "1"}}, {"name": "a", "labels": {"x": ""}},
+        {"name": "a", "labels": {"y": "1"}}, {"name": "a", "labels": {}}, {"name": "a", "labels": None},
+        {"name": "a", "annotations": {"x": "1"}},
+        {"name": "a", "finalizers": ["x/y"]}, {"name": "a", "finalizers": ["x/z"]}, {"name": "a", "finalizers": []},
+        {"name": "a", "ownerReferences": [owner]}, {"name": "a", "ownerReferences": [{**owner, "uid": "2"}]},
+        {"name": "a", "ownerReferences": [{**owner, "controller": True}]}, {"name": ""}, {"name": "a", "deletionGracePeriodSeconds": 0},
+    ]  # fmt: skip
+    specs = [({"name": "c", "image": "i"}, {"nodeName": "n"}), ({"name": "c", "image": "j"}, {}), ({"name": "d", "image": "i"}, {})]
+    made = [{**pod(container, **spec), "metadata": m} for m in metadata for container, spec in specs]
+    alone = [ManagedFields(POD, "v1", "Pod").on_update(None, deepcopy(o), "m", T[0]) for o in made]
     rules = ManagedFields(POD, "v1", "Pod")
-    assert [rules.on_update(None, deepcopy(o), "m", T[0]) for o in made] == remembering
-    assert rules._of_part.cache_info().hits == 1
-    monkeypatch.setattr("kubepy.api.patch.managed._PART_BYTES", 0)
-    assert [rules.on_update(None, deepcopy(o), "m", T[0]) for o in made] == remembering
+    for _ in range(2):
+        assert [rules.on_update(None, deepcopy(o), "m", T[0]) for o in made] == alone
+
+
+def test_what_the_creator_of_another_name_owns_need_not_be_worked_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = ManagedFields(POD, "v1", "Pod")
+    first = pod({"name": "c", "image": "i"})
+    mine = rules.on_update(None, {**first, "metadata": {"name": "a", "labels": {"x": "1"}}}, "m", T[0])
+    monkeypatch.setattr("kubepy.api.patch.typed.compare", None)
+    again = rules.on_update(None, {**first, "metadata": {"name": "b", "labels": {"x": "2"}}}, "m", T[1])
+    assert again == [{**mine[0], "time": T[1]}]
 
 
 def test_a_null_container_takes_nothing_away() -> None:
