@@ -9,7 +9,9 @@ import pytest
 
 from apiserver.rest import continuation, params
 from apiserver.rest.selection import EVERYTHING, Selection
+from apiserver.rest.verbs import list as verb
 from apiserver.rest.verbs.list import read
+from apiserver.storage.entry import Entry
 from apiserver.storage.interface import Compacted
 from kubepy.api import errors
 from kubepy.api.kinds import RESOURCES
@@ -89,3 +91,20 @@ class One(Cacher):
 
     def get(self, prefix: str, key: str) -> Any:
         return SimpleNamespace(key=key)
+
+
+@pytest.mark.parametrize("form", [verb._item, verb._whole])
+async def test_a_long_list_in_pieces_is_the_list(monkeypatch: pytest.MonkeyPatch, form: Any) -> None:
+    monkeypatch.setattr(verb, "_PIECE", 3)
+    raw = b'{"kind":"A","apiVersion":"v1","metadata":{"name":"n%d"}}'
+    entries = [Entry(f"k{n}", n, raw % n, "", f"n{n}") for n in range(10)]
+    sent: list[Any] = []
+
+    async def respond_large(_status: int, _headers: bytes, size: int, parts: Any) -> None:
+        sent.extend((size, b"".join(parts)))
+
+    req: Any = SimpleNamespace(head=lambda: b"", exchange=SimpleNamespace(respond_large=respond_large))
+    await verb._stream(req, b'{"items":[', entries, form)
+    size, body = sent
+    assert len(body) == size
+    assert body == b'{"items":[' + b",".join(form(e) for e in entries) + b"]}\n"
