@@ -10,6 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -290,7 +291,15 @@ class Server:
 
                 openapi = OpenApi(self.catalog, root.GIT_VERSION).answer
                 made.append(
-                    root.build(checks=checks, live=live, metrics=metrics.render, paths=discovery.paths, openid=openid, openapi=openapi)
+                    root.build(
+                        checks=checks,
+                        live=live,
+                        metrics=metrics.render,
+                        paths=discovery.paths,
+                        openid=openid,
+                        openapi=openapi,
+                        flags={name.replace("_", "-"): value for name, value in asdict(self.options).items()},
+                    )
                 )
             await made[0](scope, receive, send)
 

@@ -6,6 +6,7 @@ pkg/server/healthz.go, and the post-start hooks that the API server, its extensi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 Check = Callable[[], Awaitable[str]]
@@ -28,6 +29,35 @@ _LAST_HOOKS = ("apiservice-openapi-controller", "apiservice-openapiv3-controller
 NOT_FOR_READINESS = "loopback-serving-certificate"
 """The one check that readyz does not ask."""
 _ONLY_READY = frozenset(("etcd-readiness", "informer-sync", "shutdown"))
+
+
+_SLI, _SLIS, _BORN = "kubernetes_healthcheck", "kubernetes_healthchecks_total", "process_start_time_seconds"
+
+
+class Slis:
+    """What the checks came to: the metrics of /metrics/slis (component-base metrics/prometheus/slis)."""
+
+    def __init__(self, started: float) -> None:
+        self._started = started
+        self._last: dict[tuple[str, str], bool] = {}
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+
+    def checked(self, kind: str, name: str, well: bool) -> None:
+        """Note the outcome of a check that healthz, livez or readyz (`kind`) has made."""
+        self._last[name, kind] = well
+        self._counts[name, "success" if well else "error", kind] += 1
+
+    def render(self) -> str:
+        """In Prometheus' text format."""
+        last = [f'{_SLI}{{name="{n}",type="{k}"}} {int(self._last[n, k])}' for n, k in sorted(self._last)]
+        counts = [f'{_SLIS}{{name="{n}",status="{s}",type="{k}"}} {self._counts[n, s, k]}' for n, s, k in sorted(self._counts)]
+        head = "# HELP {0} [{1}] {2}\n# TYPE {0} {3}"
+        lines = [
+            head.format(_SLI, "STABLE", "This metric records the result of a single healthcheck.", "gauge"), *last,
+            head.format(_SLIS, "STABLE", "This metric records the results of all healthcheck.", "counter"), *counts,
+            head.format(_BORN, "ALPHA", "Start time of the process since unix epoch in seconds.", "gauge"), f"{_BORN} {self._started:.3f}",
+        ]  # fmt: skip
+        return "\n".join(lines) + "\n"
 
 
 async def _always() -> str:

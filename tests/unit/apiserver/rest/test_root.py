@@ -14,10 +14,16 @@ async def _well() -> str:
     return ""
 
 
-def _answer(method: str, path: str, query: str = "", accept: str = "*/*") -> tuple[int, str]:
+def _messages(method: str, path: str, query: str = "", accept: str = "*/*") -> list[dict[str, Any]]:
     checks, live = health.checks(_well, _well, _well)
     app = root.build(
-        checks=checks, live=live, metrics=lambda: "", paths=lambda: ["/api"], openid=({"issuer": "i"}, {"keys": []}), openapi=None
+        checks=checks,
+        live=live,
+        metrics=lambda: "",
+        paths=lambda: ["/api"],
+        openid=({"issuer": "i"}, {"keys": []}),
+        openapi=None,
+        flags={"secure-port": 6443, "profiling": True, "api-audiences": ("a", "b")},
     )
     sent: list[dict[str, Any]] = []
 
@@ -32,7 +38,16 @@ def _answer(method: str, path: str, query: str = "", accept: str = "*/*") -> tup
         "headers": [(b"accept", accept.encode())], "scheme": "https", "server": ("x", 1), "http_version": "1.1", "root_path": "",
     }  # fmt: skip
     asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]
-    return sent[0]["status"], b"".join(m.get("body", b"") for m in sent[1:]).decode()
+    return sent
+
+
+def _answer(method: str, path: str, query: str = "", accept: str = "*/*") -> tuple[int, str]:
+    start, *rest = _messages(method, path, query, accept)
+    return start["status"], b"".join(m.get("body", b"") for m in rest).decode()
+
+
+def _headers(path: str) -> dict[str, str]:
+    return {k.decode(): v.decode() for k, v in _messages("GET", path)[0]["headers"]}
 
 
 @pytest.mark.parametrize(
@@ -60,3 +75,19 @@ def test_keys_come_in_one_form_only() -> None:
     status, text = _answer("GET", "/openid/v1/jwks", accept="application/json")
     assert status == 406
     assert "Available representations: application/jwk-set+json" in text
+
+
+def test_no_answer_is_for_caches() -> None:
+    assert _headers("/version")["cache-control"] == "no-cache, private" == _headers("/nope")["cache-control"]
+    assert _headers("/nope")["x-content-type-options"] == "nosniff"
+
+
+def test_outcomes_of_checks_are_metrics() -> None:
+    slis = health.Slis(1.5)
+    for well in (True, True, False):
+        slis.checked("livez", "ping", well)
+    lines = slis.render().splitlines()
+    assert 'kubernetes_healthcheck{name="ping",type="livez"} 0' in lines
+    assert 'kubernetes_healthchecks_total{name="ping",status="success",type="livez"} 2' in lines
+    assert lines[-1] == "process_start_time_seconds 1.500"
+    assert _answer("GET", "/metrics/slis")[0] == 200
