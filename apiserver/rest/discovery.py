@@ -14,7 +14,8 @@ import orjson
 from apiserver.registry.catalog import Catalog
 from apiserver.rest import negotiate
 from apiserver.rest.negotiate import YAML
-from apiserver.rest.request import Request, to_yaml
+from apiserver.rest.request import Request
+from apiserver.rest.yamlout import to_yaml
 from kubepy.api import discovery as documents
 from kubepy.api import errors
 from kubepy.api.resource import Resource
@@ -84,7 +85,7 @@ class Discovery:
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         aggregated = len(parts) == 1 and _wants_aggregated(req.headers.get(b"accept", b""))
         if not aggregated:
-            req.accept = negotiate.negotiate(_without_transform(req.headers.get(b"accept", b"")))
+            req.accept = negotiate.negotiate(_without_transform(req.headers.get(b"accept", b"")), plain=lists)
         key = "/".join(parts) + ("+" if aggregated else "")
         body = self._cache.get(key)
         if body is None:

@@ -32,21 +32,22 @@ class Accept:
 
 
 PLAIN = Accept()
-_memo: dict[tuple[bytes, bool, bool], Accept | errors.StatusError] = {}
+_memo: dict[tuple[bytes, bool, bool, bool], Accept | errors.StatusError] = {}
 
 
-def negotiate(header: bytes, *, stream: bool = False, routed: bool = True) -> Accept:
+def negotiate(header: bytes, *, stream: bool = False, routed: bool = True, plain: bool = False) -> Accept:
     """The best form that `header` accepts; raises NotAcceptable.
 
-    `stream`: the route can watch (lists). `routed`: go-restful checks first (built-in kinds; not custom resources).
+    `stream`: the route can watch (lists). `routed`: go-restful checks first (built-in kinds; not custom resources). `plain`: it
+    does not, for a handler that is no route, though all forms are there.
     """
     if not header or header == b"application/json" or header == b"*/*":
         return PLAIN
-    key = (header, stream, routed)
+    key = (header, stream, routed, plain)
     found = _memo.get(key)
     if found is None:
         try:
-            found = _choose(header.decode("latin-1"), stream, routed)
+            found = _choose(header.decode("latin-1"), stream, routed, plain)
         except errors.StatusError as e:
             found = e
         if len(_memo) < 1024:
@@ -83,9 +84,9 @@ def without_tables(header: bytes) -> Accept:
     return negotiate(b",".join(rest))
 
 
-def _choose(header: str, stream: bool, routed: bool) -> Accept:
+def _choose(header: str, stream: bool, routed: bool, plain: bool) -> Accept:
     clauses = [c.strip() for c in header.split(",")]
-    if routed:
+    if routed and not plain:
         produced = _MEDIA + _STREAMS if stream else _MEDIA
         bare = [c.split(";", 1)[0].strip() for c in clauses]
         if not any(b == "*/*" or b in produced for b in bare):

@@ -15,6 +15,7 @@ from apiserver.context import Context, Obj, RequestInfo
 from apiserver.middleware.audit import Record
 from apiserver.rest import negotiate, params
 from apiserver.rest.negotiate import JSON, PLAIN, PROTOBUF, YAML, Accept
+from apiserver.rest.yamlout import to_yaml
 from kubepy.api import errors, protobuf
 from kubepy.runtime.serving import Exchange
 
@@ -166,11 +167,3 @@ def _quoted(text: str) -> bytes:
 def _gzip(body: bytes) -> bytes:
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     return packer.compress(body) + packer.flush()
-
-
-def to_yaml(obj: Any) -> bytes:
-    """YAML as sigs.k8s.io/yaml writes it: keys sorted, block style, long strings folded at 80."""
-    import yaml
-
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return yaml.dump(obj, Dumper=dumper, default_flow_style=False, sort_keys=True, allow_unicode=True, width=80).encode()

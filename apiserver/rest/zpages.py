@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-import yaml
+
+from apiserver.rest.yamlout import to_yaml
 
 _GROUP = "config.k8s.io"
 _VERSIONS = ("v1beta1", "v1alpha1")
@@ -83,6 +84,5 @@ def _page(accept: str, kind: str, text: str, facts: Mapping[str, Any]) -> Answer
 
 def _encoded(media: str, value: Mapping[str, Any]) -> bytes:
     if media == "application/yaml":
-        text: str = yaml.safe_dump(dict(value))
-        return text.encode()
+        return to_yaml(dict(value))
     return orjson.dumps(value, option=orjson.OPT_INDENT_2)
