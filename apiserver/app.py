@@ -289,7 +289,7 @@ class Server:
                 from apiserver.rest import root
                 from apiserver.rest.openapi import OpenApi
 
-                openapi = OpenApi(self.catalog, root.GIT_VERSION).answer
+                openapi = OpenApi(self.catalog, root.EMULATED).answer
                 made.append(
                     root.build(
                         checks=checks,

@@ -19,6 +19,8 @@ from apiserver.rest import zpages
 from apiserver.rest.health import NOT_FOR_READINESS, Check, Slis
 
 GIT_VERSION = "v1.36.2"
+EMULATED = "1.36"
+"""The version whose behaviour is shown: what the OpenAPI documents are of."""
 _PLAIN = {"X-Content-Type-Options": "nosniff"}
 _JWKS = "application/jwk-set+json"
 _ONLY_GET = frozenset(("/version", "/version/", "/.well-known/openid-configuration", "/openid/v1/jwks"))
