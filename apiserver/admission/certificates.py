@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-
-from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from apiserver.admission.interface import Attributes, Tools
 from apiserver.admission.plugin import CREATE, UPDATE, BasePlugin, deny
 from apiserver.context import RequestInfo, User
 from apiserver.middleware.authz.attributes import Authorizer
+from apiserver.registry.pem import parse_request
 
 _GROUP = "certificates.k8s.io"
 _CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
@@ -71,7 +69,7 @@ class CertificateSubjectRestriction(BasePlugin):
         if spec.get("signerName") != _CLIENT_SIGNER:
             return
         try:
-            request = x509.load_pem_x509_csr(base64.b64decode(spec.get("request", "")))
+            request = parse_request(spec.get("request") or "")
         except ValueError as error:
             raise deny(a, f"failed to parse CSR: {error}") from error
         if any(o.value == "system:masters" for o in request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)):

@@ -10,6 +10,7 @@ from typing import Any
 from apiserver.admission.interface import Attributes
 from apiserver.admission.plugin import CREATE, UPDATE, BasePlugin, deny
 from apiserver.context import Obj
+from apiserver.middleware.authz.podgraph import references
 from kubepy.api import names
 from kubepy.api.errors import go_value
 
@@ -62,7 +63,7 @@ class ServiceAccount(BasePlugin):
             await self._check_ephemeral(a, spec)
             return
         if _is_mirror(a.obj):
-            _check_mirror(a, spec)
+            _check_mirror(a, a.obj)
             return
         if not spec.get("serviceAccountName"):
             raise deny(a, f"no service account specified for pod {a.namespace}/{a.name}")
@@ -139,16 +140,14 @@ def _token_volume(name: str) -> Obj:
     }
 
 
-def _check_mirror(a: Attributes, spec: Obj) -> None:
-    if spec.get("serviceAccountName"):
+def _check_mirror(a: Attributes, pod: Obj) -> None:
+    used = {plural for plural, _, _ in references(pod, a.namespace)}
+    if "serviceaccounts" in used:
         raise deny(a, "a mirror pod may not reference service accounts")
-    containers = [c for field in ("initContainers", "containers", "ephemeralContainers") for c in spec.get(field) or ()]
-    volumes = spec.get("volumes") or []
-    projected = [s for v in volumes for s in (v.get("projected") or {}).get("sources") or ()]
-    used = bool(spec.get("imagePullSecrets")) or any("secret" in v for v in volumes) or any("secret" in s for s in projected)
-    if used or any(name for c in containers for _, name in _secret_references(c)):
+    if "secrets" in used:
         raise deny(a, "a mirror pod may not reference secrets")
-    if any("serviceAccountToken" in s for s in projected):
+    volumes = pod["spec"].get("volumes") or ()
+    if any("serviceAccountToken" in s for v in volumes for s in (v.get("projected") or {}).get("sources") or ()):
         raise deny(a, "a mirror pod may not use ServiceAccountToken volume projections")
 
 

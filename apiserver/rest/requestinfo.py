@@ -75,7 +75,8 @@ def _from_query(verb: str, name: str, query: bytes) -> tuple[str, str, str]:
         for pair in query.split(b"&"):
             if pair.startswith(b"fieldSelector="):
                 selector = unquote(pair[14:].decode("latin-1").replace("+", " "))
-    return verb, name or _name_of(selector), selector
+    # A deletion of many is of no one object, whatever it selects.
+    return verb, name if verb == "deletecollection" else name or _name_of(selector), selector
 
 
 def _name_of(selector: str) -> str:

@@ -36,7 +36,7 @@ class NodeAuthorizer:
             ("", "persistentvolumes"): self._get,
             ("resource.k8s.io", "resourceclaims"): self._get,
             ("storage.k8s.io", "volumeattachments"): self._get,
-            ("", "serviceaccounts"): self._token,
+            ("", "serviceaccounts"): self._account,
             ("coordination.k8s.io", "leases"): self._lease,
             ("storage.k8s.io", "csinodes"): self._csi_node,
             ("resource.k8s.io", "resourceslices"): self._slice,
@@ -124,7 +124,10 @@ class NodeAuthorizer:
             return False, "can only get/update/patch this type"
         return self._related(node, info)
 
-    def _token(self, node: str, info: RequestInfo) -> _Answer:
+    def _account(self, node: str, info: RequestInfo) -> _Answer:
+        # The kubelet reads accounts for the providers of image credentials.
+        if info.verb == "get" and not info.subresource:
+            return self._read(node, info)
         if info.verb != "create" or not info.name:
             return False, "can only create tokens for individual service accounts"
         if info.subresource != "token":
@@ -158,7 +161,7 @@ class NodeAuthorizer:
         if info.verb in ("get", "update", "patch", "delete"):
             return self._related(node, info)
         if info.verb in ("watch", "list", "deletecollection"):
-            if _selects(info.field_selector, "nodeName", node) or _selects(info.field_selector, "spec.nodeName", node):
+            if _selects(info.field_selector, "spec.nodeName", node):
                 return _ALLOW
             return False, "can only list/watch/deletecollection resourceslices with nodeName field selector"
         return False, (

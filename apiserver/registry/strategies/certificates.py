@@ -13,7 +13,7 @@ from functools import partial
 from cryptography import x509
 
 from apiserver.context import Obj
-from apiserver.registry.pem import BLOCK
+from apiserver.registry.pem import BLOCK, parse_request
 from apiserver.registry.strategies.checks import Errors
 from apiserver.registry.strategies.common import copy, empty_status
 from apiserver.registry.strategies.signers import signer_name
@@ -40,11 +40,8 @@ def _pem(text: str) -> bytes:
 
 
 def _request_problem(text: str) -> str | None:
-    raw = _pem(text)
-    if b"-----BEGIN CERTIFICATE REQUEST-----" not in raw:
-        return "PEM block type must be CERTIFICATE REQUEST"
     try:
-        x509.load_pem_x509_csr(raw)
+        parse_request(text)
     except ValueError as e:
         return str(e)
     return None

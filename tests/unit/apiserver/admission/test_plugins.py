@@ -184,32 +184,6 @@ async def test_nodes_start_tainted_and_give_pods_their_zone() -> None:
     assert bound["metadata"]["labels"] == {"topology.kubernetes.io/zone": "a"}
 
 
-NODE_USER = User("system:node:n1", groups=("system:nodes", "system:authenticated"))
-
-
-async def test_nodes_touch_only_their_own() -> None:
-    bench = Bench(("", "nodes", named("n1")), ("", "pods", pod("mine", nodeName="n1")), ("", "pods", pod("theirs", nodeName="n2")))
-
-    async def no(operation: str, resource: str, obj: Any, old: Any = None, **more: Any) -> str:
-        with pytest.raises(Forbidden) as caught:
-            await bench.run(operation, resource, obj, old, user=NODE_USER, **more)
-        return caught.value.message
-
-    assert 'node "n1" is not allowed to modify node "n2"' in await no("CREATE", "nodes", named("n2"))
-    labelled = {"metadata": {"name": "n1", "labels": {"node-restriction.kubernetes.io/x": "y", "kubernetes.io/arch": "amd64"}}}
-    text = await no("UPDATE", "nodes", labelled, named("n1"))
-    assert text == 'nodes "n1" is forbidden: is not allowed to modify labels: node-restriction.kubernetes.io/x'
-    assert "can only create mirror pods" in await no("CREATE", "pods", pod("x", nodeName="n1"))
-    assert "can only delete pods with spec.nodeName set to itself" in await no("DELETE", "pods", None, pod("theirs"), name="theirs")
-    await bench.run("DELETE", "pods", None, pod("mine", nodeName="n1"), name="mine", user=NODE_USER)
-    text = await no("UPDATE", "pods", pod("theirs", nodeName="n2"), pod("theirs", nodeName="n2"), subresource="status")
-    assert 'node "n1" can only update pod status for pods with spec.nodeName set to itself' in text
-    request = {"metadata": {"name": "default"}, "spec": {}}
-    assert "node requested token not bound to a pod" in await no("CREATE", "serviceaccounts", request, subresource="token")
-    lease = named("n2", "ns")
-    assert 'can only access leases in the "kube-node-lease"' in await no("CREATE", "leases.coordination.k8s.io", lease)
-
-
 async def test_nobody_grants_more_than_he_has() -> None:
     group = "rbac.authorization.k8s.io"
     held = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}

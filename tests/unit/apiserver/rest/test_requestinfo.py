@@ -23,6 +23,7 @@ CASES = [
     ("GET", "/api/v1/watch/namespaces/ns/pods", "", ("watch", "", "v1", "pods", "", "ns", "")),
     ("GET", "/api/v1/watch/namespaces/ns/pods/p", "", ("watch", "", "v1", "pods", "", "ns", "p")),
     ("GET", "/api/v1/pods", "fieldSelector=metadata.name%3Dx", ("list", "", "v1", "pods", "", "", "x")),
+    ("DELETE", "/api/v1/pods", "fieldSelector=metadata.name%3Dx", ("deletecollection", "", "v1", "pods", "", "", "")),
     ("GET", "/api/v1/nodes/n/proxy/stats/summary", "", ("get", "", "v1", "nodes", "proxy", "", "n")),
 ]
 

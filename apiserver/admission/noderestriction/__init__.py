@@ -1,0 +1,5 @@
+"""NodeRestriction: what nodes may write (plugin/pkg/admission/noderestriction)."""
+
+from apiserver.admission.noderestriction.plugin import NodeRestriction
+
+__all__ = ["NodeRestriction"]
