@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -109,22 +110,23 @@ class Health(grpc.GenericRpcHandler):
         if details.method != "/grpc.health.v1.Health/Check":
             return None
 
-        async def check(request: bytes, context: Any) -> bytes:
+        def check(request: bytes, context: Any) -> bytes:
             return b"\x08\x01" if request == b"\x0a\x02up" else b"\x08\x02"
 
         return grpc.unary_unary_rpc_method_handler(check)
 
 
 async def test_grpc(checker: Checker, unused_port: int) -> None:
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((Health(),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        assert await ask(checker, {"grpc": {"port": port, "service": "up"}}) == (Outcome.SUCCESS, "service healthy")
-        assert await ask(checker, {"grpc": {"port": port}}) == (Outcome.FAILURE, 'service unhealthy (responded with "NOT_SERVING")')
-    finally:
-        await server.stop(0)
+    with ThreadPoolExecutor(2) as threads:
+        server = grpc.server(threads)
+        server.add_generic_rpc_handlers((Health(),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            assert await ask(checker, {"grpc": {"port": port, "service": "up"}}) == (Outcome.SUCCESS, "service healthy")
+            assert await ask(checker, {"grpc": {"port": port}}) == (Outcome.FAILURE, 'service unhealthy (responded with "NOT_SERVING")')
+        finally:
+            await asyncio.to_thread(server.stop(0).wait)
     assert (await ask(checker, {"grpc": {"port": unused_port}}))[0] is Outcome.FAILURE
 
 

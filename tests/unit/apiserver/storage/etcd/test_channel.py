@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
-import grpc.aio
 import pytest
 
 from apiserver.storage.etcd import channel as channel_module
@@ -24,8 +25,8 @@ class Service(grpc.GenericRpcHandler):
     """Echo and its kin, by the last part of the path."""
 
     def __init__(self) -> None:
-        self.cancelled = asyncio.Event()
-        self.metadata: list[tuple[str, str]] = []
+        self.cancelled = threading.Event()
+        self.metadata: list[tuple[str, Any]] = []
 
     def service(self, details: Any) -> Any:
         method = details.method.rpartition("/")[2]
@@ -34,44 +35,45 @@ class Service(grpc.GenericRpcHandler):
         found = getattr(self, method, None)
         return None if found is None else grpc.unary_unary_rpc_method_handler(found)
 
-    async def echo(self, request: bytes, context: Any) -> bytes:
+    def echo(self, request: bytes, context: Any) -> bytes:
         self.metadata = [(k, v) for k, v in context.invocation_metadata()]
         return request
 
-    async def fail(self, request: bytes, context: Any) -> bytes:
-        await context.abort(grpc.StatusCode.NOT_FOUND, request.decode())
+    def fail(self, request: bytes, context: Any) -> None:
+        context.abort(grpc.StatusCode.NOT_FOUND, request.decode())
+
+    def hang(self, _request: bytes, context: Any) -> bytes:
+        context.add_callback(self.cancelled.set)
+        self.cancelled.wait(10)
         return b""
 
-    async def hang(self, _request: bytes, _context: Any) -> bytes:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self.cancelled.set()
-        return b""
-
-    async def count(self, request: bytes, _context: Any) -> AsyncIterator[bytes]:
+    def count(self, request: bytes, _context: Any) -> Iterator[bytes]:
         for number in range(int(request)):
             yield b"%d" % number
 
-    async def flood(self, request: bytes, _context: Any) -> AsyncIterator[bytes]:
+    def flood(self, request: bytes, _context: Any) -> Iterator[bytes]:
         for _ in range(int(request)):
             yield bytes(1 << 20)
 
+    async def until_cancelled(self) -> None:
+        assert await asyncio.to_thread(self.cancelled.wait, 5)
+
 
 @pytest.fixture
-async def service() -> AsyncIterator[tuple[Service, Channel, grpc.aio.Server]]:
-    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
+async def service() -> AsyncIterator[tuple[Service, Channel, grpc.Server]]:
     handler = Service()
-    server.add_generic_rpc_handlers((handler,))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    _, channel = await asyncio.get_running_loop().create_connection(lambda: Channel("http", f"127.0.0.1:{port}"), "127.0.0.1", port)
-    yield handler, channel, server
-    channel.close()
-    await server.stop(None)
+    with ThreadPoolExecutor(4) as threads:
+        server = grpc.server(threads, options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
+        server.add_generic_rpc_handlers((handler,))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        _, channel = await asyncio.get_running_loop().create_connection(lambda: Channel("http", f"127.0.0.1:{port}"), "127.0.0.1", port)
+        yield handler, channel, server
+        channel.close()
+        await asyncio.to_thread(server.stop(None).wait)
 
 
-Given = tuple[Service, Channel, grpc.aio.Server]
+Given = tuple[Service, Channel, grpc.Server]
 
 
 @pytest.mark.parametrize("size", [0, 1, 5_000, 70_000, BIG])
@@ -101,7 +103,7 @@ async def test_a_caller_who_goes_away_ends_the_call(service: Given) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await channel.unary("/x/hang", b"")
-    await asyncio.wait_for(handler.cancelled.wait(), 5)
+    await handler.until_cancelled()
     assert await channel.unary("/x/echo", b"still here") == b"still here"
 
 
@@ -111,7 +113,7 @@ async def test_a_server_that_does_not_answer_is_not_waited_for(service: Given, m
     with pytest.raises(RpcError) as caught:
         await channel.unary("/x/hang", b"")
     assert caught.value.code == DEADLINE_EXCEEDED
-    await asyncio.wait_for(handler.cancelled.wait(), 5)
+    await handler.until_cancelled()
 
 
 async def test_a_stream_yields_everything_in_order_and_ends(service: Given) -> None:
@@ -154,11 +156,11 @@ async def test_metadata_is_sent(service: Given) -> None:
 async def test_a_server_that_stops_lets_calls_finish_and_takes_no_new_ones(service: Given) -> None:
     _, channel, server = service
     await channel.unary("/x/echo", b"")
-    stopping = asyncio.create_task(server.stop(0.2))
+    stopping = server.stop(0.2)
     with pytest.raises(RpcError) as caught:
         await channel.unary("/x/hang", b"")
     assert caught.value.code in (UNAVAILABLE, CANCELLED)
-    await stopping
+    await asyncio.to_thread(stopping.wait)
     assert channel.unusable
     with pytest.raises(NeverSent):
         await channel.unary("/x/echo", b"")
