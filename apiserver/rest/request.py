@@ -78,12 +78,14 @@ class Request:
     # -- answers
 
     def head(self, content_type: str = JSON) -> bytes:
-        """Header lines of an answer, without length."""
+        """Header lines of an answer, without length; an empty `content_type` is left out."""
         audit = b"audit-id: %b\r\n%b" % (self.audit_id or _audit_id(), self.flow)
         ctx = self.ctx
         if content_type is JSON and (ctx is None or not ctx.warnings):
             return audit + _PLAIN_HEAD
-        lines = [audit, b"cache-control: no-cache, private\r\ncontent-type: ", content_type.encode(), b"\r\n"]
+        lines = [audit, b"cache-control: no-cache, private\r\n"]
+        if content_type:
+            lines += (b"content-type: ", content_type.encode(), b"\r\n")
         if ctx is not None:
             lines += [b'warning: 299 - "%b"\r\n' % _quoted(w) for w in ctx.warnings]
         return b"".join(lines)

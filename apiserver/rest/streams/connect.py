@@ -71,7 +71,7 @@ class Connector:
             _check_log(req.query)
             target = self._targets.logs(namespace, info.name, req.query)
             if target is None:
-                req.send(200, b"", "text/plain")
+                req.send(204, b"", "")
                 return
             context = self._context(target)
             if reader.is_websocket(req.headers) and await self._relay.read_out(req, target, context):

@@ -8,6 +8,7 @@ from typing import Any
 
 from apiserver.context import Lister
 from apiserver.registry.catalog import Served
+from apiserver.rest import negotiate
 from apiserver.rest.api import Api
 from apiserver.rest.request import Request
 from apiserver.rest.subresources import scale
@@ -19,6 +20,14 @@ from apiserver.rest.verbs.patch import patch
 from apiserver.rest.verbs.update import update
 
 SubHandler = Callable[[Api, Request, Served], Awaitable[None]]
+_WITHOUT_TABLES = frozenset(
+    {
+        ("", "pods", "ephemeralcontainers"), ("", "pods", "resize"), ("resource.k8s.io", "devicetaintrules", "status"),
+        ("resource.k8s.io", "resourceclaims", "status"), ("resource.k8s.io", "resourcepoolstatusrequests", "status"),
+        ("scheduling.k8s.io", "podgroups", "status"),
+    }
+)  # fmt: skip
+"""Subresources whose storage upstream has no rest.TableConvertor."""
 _VERB = {"GET": "get", "PUT": "update", "PATCH": "patch", "POST": "create"}
 
 
@@ -54,13 +63,19 @@ class Subresources:
             return None
         if subresource == "scale":
             return {"get": scale.get_scale, "update": scale.put_scale, "patch": scale.patch_scale}.get(verb)
-        if verb == "get":
-            return _get
-        if verb == "update":
-            return partial(_update, subresource=subresource)
-        if verb == "patch":
-            return partial(_patch, subresource=subresource)
-        return None
+        generic: dict[str, SubHandler] = {
+            "get": _get, "update": partial(_update, subresource=subresource), "patch": partial(_patch, subresource=subresource),
+        }  # fmt: skip
+        handler = generic.get(verb)
+        if handler is None or (r.group, r.plural, subresource) not in _WITHOUT_TABLES:
+            return handler
+        return partial(_without_tables, handler)
+
+
+async def _without_tables(handler: SubHandler, api: Api, req: Request, served: Served) -> None:
+    if req.accept.transform == "Table":
+        req.accept = negotiate.without_tables(req.headers.get(b"accept", b""))
+    await handler(api, req, served)
 
 
 async def _get(api: Api, req: Request, served: Served) -> None:
