@@ -48,9 +48,9 @@ def _port(out: Errors, p: Obj, path: str) -> None:
     if protocol is not None and protocol not in _PROTOCOLS:
         out.append(not_supported(f"{path}.protocol", protocol, _PROTOCOLS))
     if isinstance(number, str):
-        named(out, number, f"{path}.port", names.port_name)
         if end is not None:
             out.append(invalid(f"{path}.endPort", end, "may not be specified when `port` is non-numeric"))
+        named(out, number, f"{path}.port", names.port_name)
     elif number is not None:
         out.extend(invalid(f"{path}.port", number, m) for m in names.port_number(number))
         if end is not None:

@@ -128,12 +128,14 @@ def _make(node: Node) -> Shape:
         shape.known = frozenset(node.fields or ())
         shape.open = node.type == "map" or not shape.known or bool(node.preserve_unknown)
         return shape
+    if node.int_or_string:
+        return _LEAF
     if node.type in _SCALARS:
         shape = Shape(node, kind="scalar", leaf=True)
-        typed = not (node.int_or_string or node.quantity or node.time) and (node.type != "string" or node.format in (None, "", "byte"))
+        typed = not (node.quantity or node.time) and (node.type != "string" or node.format in (None, "", "byte"))
         shape.scalar = _SCALARS[node.type] if typed else "untyped"
         return shape
-    return _UNTYPED if node.int_or_string or node.quantity or node.time else ANY
+    return _UNTYPED if node.quantity or node.time else ANY
 
 
 def _list(node: Node) -> Shape:

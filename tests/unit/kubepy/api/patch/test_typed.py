@@ -35,3 +35,5 @@ def test_violations(spec: dict[str, Any], text: str) -> None:
 
 def test_scalars_of_any_kind() -> None:
     validate({"spec": {"overhead": {"cpu": 1, "memory": "1Gi"}}}, POD)
+    # Of an integer or a string nothing is known here.
+    validate({"spec": {"ports": [{"port": 1, "targetPort": []}]}}, shape_of(node_for("v1", "Service")))
