@@ -181,14 +181,16 @@ def _decoded(
 
     patched.check_object(served.node, result, show)
     if applied is not None:
-        refuse: patched.Refuse = applied.refused
-    elif strategic is not None:
-        # The patched object is of the endpoint's type, whatever it says.
-        result = patched.of_type(result, resource.kind, resource.api_version)
-        refuse = patched.converting(show)
-    else:
+        try:  # What is not of the type has been refused before it was merged.
+            return decoding.defaulted(req.ctx, served, result, served.decoder.decode(result, live))
+        except DecodeError as e:
+            raise applied.refused(e) from None
+    if strategic is None:
         make = patched.custom if resource.custom else patched.built_in
         return make(req, api.catalog, served, result, live, show)
+    # The patched object is of the endpoint's type, whatever it says.
+    result = patched.of_type(result, resource.kind, resource.api_version)
+    refuse = patched.converting(show)
     return decoding.defaulted(req.ctx, served, result, patched.decoded(req, served.decoder, result, live, show, refuse))
 
 

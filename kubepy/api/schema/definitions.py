@@ -153,6 +153,10 @@ def _fields(name: str) -> Mapping[str, Node]:
     return out
 
 
+_NOTHING = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus"
+"""A struct without fields; what else is published without properties can hold anything."""
+
+
 @cache
 def _definition(name: str) -> Node:
     schema = definitions()[name]
@@ -170,6 +174,8 @@ def _definition(name: str) -> Node:
     elif name in _EITHER:
         node.type, node.either, node.preserve_unknown = "any", _EITHER[name], True
         node.resolve = lambda: {"": _definition(_SCHEMA)}
+    elif name == _NOTHING:
+        node.resolve = dict
     elif name in _OPAQUE or "properties" not in schema:
         node.type, node.preserve_unknown = "any", True
     else:

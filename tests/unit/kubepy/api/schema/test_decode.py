@@ -91,6 +91,18 @@ def test_unknown_fields_are_pruned_and_named() -> None:
     assert "foo" not in found.obj
 
 
+def test_a_struct_without_fields_is_a_struct() -> None:
+    def crd(status: Any) -> Obj:
+        return {"spec": {"versions": [{"name": "v1", "subresources": {"status": status}}]}}
+
+    decode = decoder_for(node_for("apiextensions.k8s.io/v1", "CustomResourceDefinition")).decode
+    out = decode(crd({"q": 1}))
+    assert out.obj["spec"]["versions"][0]["subresources"] == {"status": {}}
+    assert out.unknown == ["spec.versions[0].subresources.status.q"]
+    with pytest.raises(DecodeError, match=r"status of type v1.CustomResourceSubresourceStatus$"):
+        decode(crd(""))
+
+
 def test_opaque_fields_keep_everything() -> None:
     entry = {"manager": "m", "fieldsV1": {"f:spec": {"f:x": {}}}}
     assert decode("v1", "ConfigMap", {"metadata": {"managedFields": [entry]}})["metadata"]["managedFields"] == [entry]
