@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ Obj = dict[str, Any]
 WARNINGS_LENGTH = 4096
 """Characters of all warnings of one answer, from which they are cut."""
 WARNING_LENGTH = 256
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,11 @@ class Context:
     def warn(self, text: str) -> None:
         """Add a Warning header's text, once; beyond 4096 characters all are cut to 256, and what then goes beyond is left out.
 
+        What cannot stand in a header is left out, too.
+
         Upstream: apiserver pkg/endpoints/filters/warning.go.
         """
-        if (self._cutting and self._warned >= WARNINGS_LENGTH) or text in self.warnings:
+        if (self._cutting and self._warned >= WARNINGS_LENGTH) or text in self.warnings or not text or _CONTROL.search(text):
             return
         self.warnings.append(text[:WARNING_LENGTH] if self._cutting else text)
         self._warned += len(self.warnings[-1])

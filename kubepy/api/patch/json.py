@@ -6,7 +6,8 @@ indexes may be negative, and the whole document (path "") cannot be addressed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -87,26 +88,28 @@ class _Patcher:
         """The container and the last token that a pointer names."""
         pointer = op.get(field) or ""
         tokens = [t.replace("~1", "/").replace("~0", "~") for t in pointer.split("/")]
-        at = self.doc
-        missing = f'{op["op"]} operation does not apply: doc is missing {field}: "{pointer}"'
-        if len(tokens) < 2:
-            raise _Inapplicable(missing)
+        at = self.doc if len(tokens) > 1 else None
         for token in tokens[1:-1]:
             try:
                 at = _get(at, token)
             except _Inapplicable:
                 at = None
         if not isinstance(at, (dict, list)):
-            raise _Inapplicable(missing)
+            shown = f'"{pointer}"' if op["op"] in ("add", "remove") else pointer
+            raise _Inapplicable(
+                f"{op['op']} operation does not apply: {_ABSENT.get((op['op'], field), 'doc is missing path')}: {shown}: {_GONE}"
+            )
         return at, tokens[-1]
 
     def _add(self, op: dict[str, Any]) -> None:
         at, key = self._find(op)
-        _insert(at, key, deepcopy(op.get("value")))
+        with _about(f"error in add for path: '{op['path']}'"):
+            _insert(at, key, deepcopy(op.get("value")))
 
     def _remove(self, op: dict[str, Any]) -> None:
         at, key = self._find(op)
-        _delete(at, key)
+        with _about(f"error in remove for path: '{op['path']}'"):
+            _delete(at, key)
 
     def _replace(self, op: dict[str, Any]) -> None:
         if op.get("path") == "":
@@ -115,7 +118,10 @@ class _Patcher:
             self.doc = deepcopy(op["value"])
             return
         at, key = self._find(op)
-        _get(at, key)
+        try:
+            _get(at, key)
+        except _Inapplicable:
+            raise _Inapplicable(f"replace operation does not apply: doc is missing key: {op['path']}: {_GONE}") from None
         if isinstance(at, list):
             at[_index(at, key)] = deepcopy(op.get("value"))
         else:
@@ -123,30 +129,55 @@ class _Patcher:
 
     def _move(self, op: dict[str, Any]) -> None:
         at, key = self._find(op, "from")
-        value = _get(at, key)
-        _delete(at, key)
+        with _about(f"error in move for path: '{key}'"):
+            value = _get(at, key)
+            _delete(at, key)
         to, to_key = self._find(op)
-        _insert(to, to_key, value)
+        with _about(f"error in move for path: '{op['path']}'"):
+            _insert(to, to_key, value)
 
     def _copy(self, op: dict[str, Any]) -> None:
         at, key = self._find(op, "from")
-        value = _get(at, key)
+        with _about(f"error in copy for from: '{op['from']}'"):
+            value = _get(at, key)
         to, to_key = self._find(op)
         self.copied += len(orjson.dumps(value))
         if self.copied > MAX_COPY_BYTES:
             raise _Inapplicable(
-                f"Unable to copy, the accumulated size increase of copy is {self.copied}, exceeding the limit {MAX_COPY_BYTES}"
+                f"Unable to complete the copy, the accumulated size increase of copy is {self.copied}, exceeding the limit {MAX_COPY_BYTES}"
             )
-        _insert(to, to_key, deepcopy(value))
+        with _about("error while adding value during copy"):
+            _insert(to, to_key, deepcopy(value))
 
     def _test(self, op: dict[str, Any]) -> None:
         if op.get("path") == "":
             if not _same(self.doc, op.get("value")):
-                raise _Inapplicable("testing value  failed")
+                raise _Inapplicable("testing value  failed: test failed")
             return
         at, key = self._find(op)
-        if not _same(_get(at, key), op.get("value")):
-            raise _Inapplicable(f"testing value {op.get('path')} failed")
+        with _about(f"error in test for path: '{op['path']}'"):
+            found = _get(at, key)
+        if not _same(found, op.get("value")):
+            raise _Inapplicable(f"testing value {op['path']} failed: test failed")
+
+
+_GONE = "missing value"
+_ABSENT = {
+    ("move", "from"): "doc is missing from path",
+    ("copy", "from"): "doc is missing from path",
+    ("move", "path"): "doc is missing destination path",
+    ("copy", "path"): "doc is missing destination path",
+    ("test", "path"): "is missing path",
+}
+
+
+@contextmanager
+def _about(what: str) -> Iterator[None]:
+    """Say where an operation does not apply."""
+    try:
+        yield
+    except _Inapplicable as e:
+        raise _Inapplicable(f"{what}: {e}") from None
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -164,9 +195,9 @@ def _index(at: list[Any], key: str, size: int | None = None) -> int:
     try:
         index = int(key)
     except ValueError:
-        raise _Inapplicable(f"value was not a proper array index: '{key}'") from None
+        raise _Inapplicable(f'strconv.Atoi: parsing "{key}": invalid syntax') from None
     if not -size <= index < size:
-        raise _Inapplicable(f"Unable to access invalid index: {index}")
+        raise _Inapplicable(f"Unable to access invalid index: {index}: invalid index referenced")
     return index % size
 
 
@@ -182,6 +213,8 @@ def _insert(at: Any, key: str, value: Any) -> None:
     elif key == "-":
         at.append(value)
     else:
+        if not key.lstrip("+-").isdecimal():
+            raise _Inapplicable(f"value was not a proper array index: '{key}': strconv.Atoi: parsing \"{key}\": invalid syntax")
         at.insert(_index(at, key, len(at) + 1), value)
 
 
@@ -189,4 +222,4 @@ def _delete(at: Any, key: str) -> None:
     if isinstance(at, list):
         del at[_index(at, key)]
     elif at.pop(key, _MISSING) is _MISSING:
-        raise _Inapplicable(f"Unable to remove nonexistent key: {key}")
+        raise _Inapplicable(f"Unable to remove nonexistent key: {key}: {_GONE}")

@@ -82,3 +82,30 @@ def test_merge_patch_is_rfc_7386_and_leaves_its_inputs_alone() -> None:
     assert doc == {"a": {"b": 1, "c": [1, 2]}, "d": 2}
     with pytest.raises(PatchError, match="cannot unmarshal array into Go value of type map"):
         apply_merge_patch(doc, [])
+
+
+@pytest.mark.parametrize(
+    ("op", "text"),
+    [
+        ({"op": "remove", "path": "/a/b"}, 'remove operation does not apply: doc is missing path: "/a/b": missing value'),
+        ({"op": "remove", "path": "/x"}, "error in remove for path: '/x': Unable to remove nonexistent key: x: missing value"),
+        (
+            {"op": "add", "path": "/l/9", "value": 1},
+            "error in add for path: '/l/9': Unable to access invalid index: 9: invalid index referenced",
+        ),
+        ({"op": "replace", "path": "/x/y", "value": 1}, "replace operation does not apply: doc is missing path: /x/y: missing value"),
+        ({"op": "replace", "path": "/l/9", "value": 1}, "replace operation does not apply: doc is missing key: /l/9: missing value"),
+        ({"op": "move", "from": "/x/y", "path": "/z"}, "move operation does not apply: doc is missing from path: /x/y: missing value"),
+        (
+            {"op": "copy", "from": "/l", "path": "/x/y"},
+            "copy operation does not apply: doc is missing destination path: /x/y: missing value",
+        ),
+        ({"op": "test", "path": "/l", "value": 1}, "testing value /l failed: test failed"),
+        ({"op": "test", "path": "/x/y", "value": 1}, "test operation does not apply: is missing path: /x/y: missing value"),
+        ({"op": "frob", "path": "/x"}, "Unexpected kind: frob"),
+    ],
+)
+def test_what_does_not_apply_is_told_in_full_where_it_is_told(op: dict[str, Any], text: str) -> None:
+    with pytest.raises(PatchError) as e:
+        apply_json_patch({"l": [1, 2]}, [op])
+    assert e.value.detail == text
