@@ -11,6 +11,9 @@ from typing import Any
 
 from apiserver.admission.interface import Attributes, Tools
 from apiserver.context import Obj
+from apiserver.rest.scheme import registered, scheme_of
+from kubepy.api.errors import InternalError
+from kubepy.api.schema import DecodeError
 
 
 class Mutation:
@@ -66,9 +69,21 @@ def replace_object(tools: Tools, a: Attributes, new: Obj) -> bool:
     if new == a.obj:
         return False
     # What a subresource carries (a Binding, a Scale) is not of the resource's own kind: it is taken as it is.
-    decoded = new if a.subresource not in ("", "status") else tools.registry.decode(served_of(tools, a), new)
+    decoded = new if a.subresource not in ("", "status") else _decoded(tools, a, new)
     changed = decoded != a.obj
     if changed:
         a.obj.clear()
         a.obj.update(decoded)
     return changed
+
+
+def _decoded(tools: Tools, a: Attributes, new: Obj) -> Obj:
+    r = a.resource
+    version, kind = new.get("apiVersion", ""), new.get("kind", "")
+    if not r.custom and version != r.api_version and not registered(tools.registry.catalog, r.group, version, kind):
+        raise InternalError.of(f'no kind "{kind}" is registered for version "{version}" in scheme "{scheme_of(r.group)}"')
+    try:
+        out: Obj = tools.registry.decode(served_of(tools, a), new)
+    except DecodeError as error:
+        raise InternalError.of(str(error)) from None
+    return out

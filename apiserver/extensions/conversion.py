@@ -9,13 +9,18 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from apiserver.admission.webhook.response import kind_of
 from apiserver.context import Obj
+from apiserver.registry import objectmeta
 from kubepy.api.errors import StatusError
+from kubepy.api.patch.errors import go_kind
 
 TIMEOUT = 30
 """Seconds a conversion webhook has."""
-_KEPT = ("name", "namespace", "uid")
-"""Metadata that a webhook may not change; of the rest only labels and annotations may."""
+_KEPT = {"name": "name", "namespace": "namespace", "uid": "UID"}
+"""Metadata that a webhook may not change, and what it is called."""
+_CHANGEABLE = ("labels", "annotations")
+"""All that it may; the rest is put back."""
 
 
 class Poster(Protocol):
@@ -54,7 +59,6 @@ class Converter:
         return [o if o.get("apiVersion") == api_version else next(done) for o in objs]
 
     async def _ask(self, config: Obj, objs: list[Obj], api_version: str) -> list[Obj]:
-        kind = objs[0].get("kind", "")
         uid = str(uuid.uuid4())
         review = {
             "kind": "ConversionReview",
@@ -70,22 +74,20 @@ class Converter:
         except Exception as e:
             raise _failed(objs[0], str(e)) from e
         response: Any = answer.get("response")
-        if answer.get("kind") != "ConversionReview" or not isinstance(response, dict):
-            raise _failed(objs[0], "expected webhook response of apiextensions.k8s.io/v1, Kind=ConversionReview")
+        # The older reviews never said what they are.
+        if self._review == "v1" and kind_of(answer) != kind_of(review):
+            raise _failed(objs[0], f"expected webhook response of {kind_of(review)}, got {kind_of(answer)}")
+        if not isinstance(response, dict):
+            raise _failed(objs[0], "no response provided")
         if self._review == "v1" and response.get("uid") != uid:
             raise _failed(objs[0], f'expected response.uid="{uid}", got "{response.get("uid", "")}"')
         result = response.get("result") or {}
         if result.get("status") != "Success":
-            raise _failed(objs[0], result.get("message") or "response.result.status was not Success")
-        converted = response.get("convertedObjects")
-        if not isinstance(converted, list) or len(converted) != len(objs):
-            raise _failed(objs[0], f"webhook returned {len(converted or ())} objects, expected {len(objs)}")
-        out = []
-        for i, (new, old) in enumerate(zip(converted, objs, strict=True)):
-            if new.get("apiVersion") != api_version or new.get("kind") != kind:
-                raise _failed(old, f"webhook returned invalid converted object at index {i}: invalid groupVersion or kind")
-            out.append(_restored(new, old, i))
-        return out
+            raise _failed(objs[0], result.get("message") or f"response.result.status was '{result.get('status', '')}', not 'Success'")
+        converted = response.get("convertedObjects") or []
+        if len(converted) != len(objs):
+            raise _wrong(objs[0], f"{len(converted)} objects, expected {len(objs)}")
+        return [_checked(new, old, api_version) for new, old in zip(converted, objs, strict=True)]
 
 
 def _failed(obj: Obj, detail: str) -> StatusError:
@@ -93,19 +95,55 @@ def _failed(obj: Obj, detail: str) -> StatusError:
     return StatusError(f"conversion webhook for {kind} failed: {detail}", reason="", code=500)
 
 
-def _restored(new: Obj, old: Obj, index: int) -> Obj:
-    """The converted object with the metadata that webhooks may not touch."""
+def _wrong(obj: Obj, detail: str) -> StatusError:
+    kind = f"{obj.get('apiVersion')}, Kind={obj.get('kind')}"
+    return StatusError(f"conversion webhook for {kind} returned {detail}", reason="", code=500)
+
+
+def _checked(new: Any, old: Obj, api_version: str) -> Obj:
+    """The converted object with the metadata that webhooks may not touch. Raises StatusError."""
+    if not isinstance(new, dict):
+        text = f"json: cannot unmarshal {go_kind(new)} into Go value of type map[string]interface {{}}"
+        raise StatusError(text, reason="", code=500)
+    if new.get("apiVersion") != api_version:
+        detail = f"invalid groupVersion (expected {api_version}, received {new.get('apiVersion', '')})"
+        raise _wrong(old, f"invalid object at index 0: {detail}")
+    if new.get("kind") != old.get("kind"):
+        raise _wrong(old, f"invalid object at index 0: invalid kind (expected {old.get('kind')}, received {new.get('kind', '')})")
     meta, before = new.get("metadata"), old.get("metadata") or {}
+    for key, shown in _KEPT.items():
+        then, now = before.get(key, ""), meta.get(key, "") if isinstance(meta, dict) else ""
+        if then != now:
+            raise _wrong(old, f"invalid object: must have the same {shown}: {then} != {now}")
     if not isinstance(meta, dict):
-        raise _failed(old, f"webhook returned invalid metadata at index {index}: missing metadata in converted object")
-    for key in _KEPT:
-        if meta.get(key) != before.get(key):
-            raise _failed(
-                old, f"webhook returned invalid metadata at index {index}: must have the same {key}: {meta.get(key)} != {before.get(key)}"
-            )
-    kept = dict(before)
-    for key in ("labels", "annotations"):
-        kept.pop(key, None)
-        if meta.get(key):
-            kept[key] = meta[key]
+        raise _wrong(old, "invalid metadata: missing metadata in converted object")
+    kept = {key: value for key, value in before.items() if key not in _CHANGEABLE}
+    for key in _CHANGEABLE:
+        if meta.get(key) is not None:
+            kept[key] = _marks(key, meta[key], before.get(key), old)
     return {**new, "metadata": kept}
+
+
+def _marks(field: str, found: Any, before: Any, old: Obj) -> Any:
+    """Labels or annotations as converted, which must be right where they are new."""
+    if not isinstance(found, dict):
+        raise _wrong(old, f"invalid metadata: invalid metadata.{field} of type {_GO_TYPES[go_kind(found)]} in converted object")
+    for key, value in found.items():
+        if not isinstance(value, str):
+            kind = _GO_TYPES[go_kind(value)]
+            raise _wrong(old, f"invalid metadata: metadata.{field}[{key}] must be a string, but is {kind} in converted object")
+    if found != (before or {}):
+        wrong = (
+            objectmeta.label_errors({field: found})
+            if field == "labels"
+            else objectmeta.annotation_errors({field: found}, "metadata.annotation")
+        )
+        if wrong:
+            texts = list(dict.fromkeys(map(str, wrong)))
+            raise _wrong(old, f"invalid metadata: {texts[0] if len(texts) == 1 else '[' + ', '.join(texts) + ']'}")
+    return found
+
+
+_GO_TYPES = {
+    "bool": "bool", "null": "<nil>", "string": "string", "number": "int64", "array": "[]interface {}", "object": "map[string]interface {}",
+}  # fmt: skip

@@ -133,8 +133,8 @@ def validate_create(meta: Mapping[str, Any], namespaced: bool, check: names.Name
     if (generation := meta.get("generation", 0)) < 0:
         out.append(errors.invalid("metadata.generation", generation, "must be greater than or equal to 0"))
     if content:
-        out += _labels(meta)
-        out += _annotations(meta)
+        out += label_errors(meta)
+        out += annotation_errors(meta)
         out += _owners(meta)
         out += _finalizers(meta)
         out += _managed(meta)
@@ -162,14 +162,14 @@ def validate_update(new: Mapping[str, Any], old: Mapping[str, Any], *, content: 
         if new.get(key) != old.get(key):
             out.append(errors.invalid(f"metadata.{key}", new.get(key, absent), IMMUTABLE))
     if content:
-        out += _labels(new)
-        out += _annotations(new)
+        out += label_errors(new)
+        out += annotation_errors(new)
         out += _owners(new)
         out += _managed(new)
     return out
 
 
-def _labels(meta: Mapping[str, Any]) -> list[FieldError]:
+def label_errors(meta: Mapping[str, Any]) -> list[FieldError]:
     labels = meta.get("labels")
     if not labels:
         return []
@@ -180,7 +180,7 @@ def _labels(meta: Mapping[str, Any]) -> list[FieldError]:
     return out
 
 
-def _annotations(meta: Mapping[str, Any]) -> list[FieldError]:
+def annotation_errors(meta: Mapping[str, Any], field: str = "metadata.annotations") -> list[FieldError]:
     annotations = meta.get("annotations")
     if not annotations:
         return []
@@ -188,9 +188,9 @@ def _annotations(meta: Mapping[str, Any]) -> list[FieldError]:
     size = 0
     for key, value in annotations.items():
         size += len(key.encode()) + len(value.encode())
-        out += [errors.invalid("metadata.annotations", key, m) for m in names.qualified_name(key.lower())]
+        out += [errors.invalid(field, key, m) for m in names.qualified_name(key.lower())]
     if size > ANNOTATIONS_LIMIT:
-        out.append(errors.too_long("metadata.annotations", ANNOTATIONS_LIMIT))
+        out.append(errors.too_long(field, ANNOTATIONS_LIMIT))
     return out
 
 

@@ -55,6 +55,17 @@ async def objects(served: Served, entries: Sequence[Entry]) -> list[Obj]:
     return [next(done) if i in remaining else e.obj for i, e in enumerate(entries)]
 
 
+async def listed(served: Served, entries: Sequence[Entry]) -> list[Obj]:
+    """`objects` of a list. Upstream keeps a cache per version, which is not there while its objects cannot be converted.
+
+    Raises TooManyRequests.
+    """
+    try:
+        return await objects(served, entries)
+    except errors.StatusError:
+        raise errors.TooManyRequests("storage is (re)initializing", details={"retryAfterSeconds": 1}) from None
+
+
 async def raw(served: Served, entry: Entry) -> bytes:
     """One entry as JSON in the served version."""
     if entry_is_raw(served, entry):

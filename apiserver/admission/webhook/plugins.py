@@ -11,8 +11,9 @@ from apiserver.admission.interface import Attributes, Tools
 from apiserver.admission.matching import is_exempt
 from apiserver.admission.plugin import BasePlugin, deny
 from apiserver.admission.reinvocation import replace_object, state_of
-from apiserver.admission.webhook.client import CallError, WebhookClient
+from apiserver.admission.webhook.client import WebhookClient
 from apiserver.admission.webhook.definitions import Webhook, Webhooks
+from apiserver.admission.webhook.response import CallError
 from apiserver.admission.webhook.review import Answer, ReviewError, answer, question, refusal
 from kubepy.api.cel.values import CelError
 from kubepy.api.errors import BadRequest, InternalError, StatusError
@@ -79,8 +80,7 @@ class _WebhookPlugin(BasePlugin):
         try:
             found = answer(received, sent, mutating=self.mutating)
         except ReviewError as error:
-            text = str(error)
-            raise _Failure(text if text.startswith("received ") else f"received invalid webhook response: {text}") from error
+            raise _Failure(str(error)) from error
         for key, value in found.audit.items():
             a.ctx.audit[f"{webhook.name}/{key}"] = str(value)
         for warning in found.warnings:
@@ -133,7 +133,7 @@ class MutatingAdmissionWebhook(_WebhookPlugin):
             try:
                 patched: Any = apply_json_patch(a.obj, found.patch)
             except PatchError as error:
-                raise InternalError.of(str(error)) from error
+                raise InternalError.of(error.detail) from error
             changed = replace_object(self.tools, a, patched)
         configuration = webhook.uid.partition("/")[0]
         note = {"configuration": configuration, "webhook": webhook.name, "mutated": changed}

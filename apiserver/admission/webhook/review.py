@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +11,11 @@ import orjson
 
 from apiserver.admission.expressions import request_value
 from apiserver.admission.interface import Attributes
+from apiserver.admission.webhook.response import kind_of
 from apiserver.context import Obj
+from apiserver.rest.gojson import problem
 from kubepy.api.errors import StatusError
+from kubepy.api.patch.errors import go_kind
 
 API = "admission.k8s.io"
 _VERSIONS = ("v1", "v1beta1")
@@ -80,21 +82,17 @@ def answer(review: Obj, sent: Obj, *, mutating: bool) -> Answer:
     """The answer, checked. Raises ReviewError."""
     response = review.get("response")
     if not isinstance(response, dict):
-        raise ReviewError("webhook response was absent")
+        raise _invalid("webhook response was absent")
     if sent["apiVersion"] == f"{API}/v1":
         if response.get("uid") != sent["request"]["uid"]:
-            raise ReviewError(f'expected response.uid="{sent["request"]["uid"]}", got "{response.get("uid", "")}"')
-        got = (review.get("apiVersion", ""), review.get("kind", ""))
-        if got != (f"{API}/v1", "AdmissionReview"):
-            raise ReviewError(f"expected webhook response of {API}/v1, Kind=AdmissionReview, got {got[0]}, Kind={got[1]}")
+            raise _invalid(f'expected response.uid="{sent["request"]["uid"]}", got "{response.get("uid", "")}"')
+        if kind_of(review) != kind_of(sent):
+            raise _invalid(f"expected webhook response of {kind_of(sent)}, got {kind_of(review)}")
         _check_patch_type(response, mutating)
     operations, text = None, ""
     if mutating and response.get("patch"):
-        try:
-            raw = base64.b64decode(response["patch"], validate=True)
-            operations, text = orjson.loads(raw), raw.decode()
-        except (binascii.Error, ValueError) as error:
-            raise ReviewError(f"received undecodable patch in webhook response: {error}") from None
+        raw = base64.b64decode(response["patch"])
+        operations, text = _operations(raw), raw.decode("utf-8", "replace")
     return Answer(
         bool(response.get("allowed")),
         response.get("status"),
@@ -105,19 +103,34 @@ def answer(review: Obj, sent: Obj, *, mutating: bool) -> Answer:
     )
 
 
+def _invalid(text: str) -> ReviewError:
+    return ReviewError(f"received invalid webhook response: {text}")
+
+
+def _operations(raw: bytes) -> Any:
+    try:
+        operations: Any = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise ReviewError(f"received undecodable patch in webhook response: {problem(raw) or error}") from None
+    if not isinstance(operations, list):
+        text = f"json: cannot unmarshal {go_kind(operations)} into Go value of type jsonpatch.Patch"
+        raise ReviewError(f"received undecodable patch in webhook response: {text}")
+    return operations
+
+
 def _check_patch_type(response: Obj, mutating: bool) -> None:
     patch, kind = response.get("patch"), response.get("patchType")
     if not mutating:
         if patch:
-            raise ReviewError("validating webhook may not return response.patch")
+            raise _invalid("validating webhook may not return response.patch")
         if kind is not None:
-            raise ReviewError("validating webhook may not return response.patchType")
+            raise _invalid("validating webhook may not return response.patchType")
     elif patch and kind is None:
-        raise ReviewError("webhook returned response.patch but not response.patchType")
+        raise _invalid("webhook returned response.patch but not response.patchType")
     elif kind is not None and not patch:
-        raise ReviewError("webhook returned response.patchType but not response.patch")
+        raise _invalid("webhook returned response.patchType but not response.patch")
     elif kind not in (None, "JSONPatch"):
-        raise ReviewError(f'webhook returned invalid response.patchType of "{kind}"')
+        raise ReviewError(f'unsupported patch type "{kind}"')
 
 
 def refusal(name: str, result: Obj | None) -> StatusError:

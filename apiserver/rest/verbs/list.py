@@ -118,10 +118,10 @@ async def render(req: Request, served: Served, page: Page) -> bytes:
     resource = served.resource
     accept = req.accept
     if accept.transform == "Table":
-        objs = await output.objects(served, page.entries)
+        objs = await output.listed(served, page.entries)
         return orjson.dumps(output.table(served, objs, page.meta, output.include_object(req), accept.version))
     if accept.transform:
-        objs = await output.objects(served, page.entries)
+        objs = await output.listed(served, page.entries)
         out = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{accept.version}", "metadata": page.meta}
         return orjson.dumps({**out, "items": [output.partial(served, o, accept.version) for o in objs]})
     # Upstream's lists of custom resources have the token even when there is none.
@@ -130,7 +130,7 @@ async def render(req: Request, served: Served, page: Page) -> bytes:
     if output.is_raw(served) or (resource.custom and all(output.entry_is_raw(served, e) for e in page.entries)):
         items = b",".join([e.raw if resource.custom else e.item for e in page.entries])
     else:
-        objs = await output.objects(served, page.entries)
+        objs = await output.listed(served, page.entries)
         if not resource.custom:
             objs = [{k: v for k, v in o.items() if k not in ("kind", "apiVersion")} for o in objs]
         items = orjson.dumps(objs)[1:-1]

@@ -72,8 +72,7 @@ async def watch(registry: Registry, req: Request, served: Served, watches: Watch
         watcher = _open(registry, served, req.info.namespace or None, since, options, chosen)
     except errors.Gone as gone:
         req.exchange.start(200, req.head(content_type))
-        frame = req.accept.media == negotiate.PROTOBUF
-        req.exchange.write(protobuf.watch_frame("ERROR", gone.status()) if frame else _error_line(gone))
+        _write_error(req, gone)
         req.exchange.end()
         return
     watches.running.add(watcher)
@@ -85,6 +84,9 @@ async def watch(registry: Registry, req: Request, served: Served, watches: Watch
     try:
         req.exchange.start(200, req.head(content_type))
         await _pump(req, served, watcher, include, chosen)
+    except errors.StatusError as error:
+        # What was to be told could not be converted.
+        _write_error(req, error)
     finally:
         for timer in timers:
             timer.cancel()
@@ -189,8 +191,10 @@ async def _table_line(served: Served, event: CacheEvent, include: str, version: 
     return b'{"type":"%b","object":%b}\n' % (event.type.encode(), orjson.dumps(shown))
 
 
-def _error_line(error: errors.StatusError) -> bytes:
-    return b'{"type":"ERROR","object":%b}\n' % orjson.dumps(error.status())
+def _write_error(req: Request, error: errors.StatusError) -> None:
+    status = error.status()
+    framed = req.accept.media == negotiate.PROTOBUF
+    req.exchange.write(protobuf.watch_frame("ERROR", status) if framed else b'{"type":"ERROR","object":%b}\n' % orjson.dumps(status))
 
 
 __all__ = ["Batch", "Watches", "bookmark", "watch"]

@@ -122,7 +122,9 @@ async def test_refusals(hooks: Hooks, status: dict[str, Any] | None, message: st
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        ({"status_code": 500}, "failed to call webhook: out of order"),
+        ({"status_code": 500}, 'failed to call webhook: an error on the server ("out of order") has prevented the request from succeeding'),
+        ({"patch": "%", "patchType": "JSONPatch"}, "failed to call webhook: illegal base64 data at input byte 0"),
+        ({"patch": "e30=", "patchType": "Merge"}, 'unsupported patch type "Merge"'),
         ({"uid": "other"}, "received invalid webhook response: expected response.uid="),
         ({"patch": "e30="}, "received invalid webhook response: webhook returned response.patch but not response.patchType"),
     ],

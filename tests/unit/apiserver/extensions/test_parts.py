@@ -121,18 +121,29 @@ def convert(change: Any) -> Any:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda r: r.update(uid="other"), "expected response.uid="),
-        (lambda r: r.update(result={"status": "Failure", "message": "no way"}), "no way"),
-        (lambda r: r.update(convertedObjects=[]), "webhook returned 0 objects, expected 1"),
-        (lambda r: r["convertedObjects"][0].update(kind="X"), "invalid converted object at index 0"),
-        (lambda r: r["convertedObjects"][0].update(metadata={"name": "b", "uid": "u"}), "must have the same name"),
+        (lambda r: r.update(uid="other"), "failed: expected response.uid="),
+        (lambda r: r.update(result={"status": "Failure", "message": "no way"}), "failed: no way"),
+        (lambda r: r.update(result={"status": "Odd"}), "failed: response.result.status was 'Odd', not 'Success'"),
+        (lambda r: r.update(convertedObjects=[]), "returned 0 objects, expected 1"),
+        (
+            lambda r: r["convertedObjects"][0].update(apiVersion="g/v3"),
+            "returned invalid object at index 0: invalid groupVersion (expected g/v2, received g/v3)",
+        ),
+        (lambda r: r["convertedObjects"][0].update(kind="X"), "returned invalid object at index 0: invalid kind (expected W, received X)"),
+        (
+            lambda r: r["convertedObjects"][0].update(metadata={"name": "b", "uid": "u"}),
+            "returned invalid object: must have the same name: a != b",
+        ),
+        (
+            lambda r: r["convertedObjects"][0].update(metadata={"name": "a", "uid": "u", "labels": {"bad key": "x"}}),
+            'returned invalid metadata: metadata.labels: Invalid value: "bad key": ',
+        ),
     ],
 )
 def test_what_a_webhook_may_not_do(change: Any, text: str) -> None:
     with pytest.raises(StatusError) as error:
         convert(change)
-    assert error.value.message.startswith("conversion webhook for g/v1, Kind=W failed: ")
-    assert text in error.value.message
+    assert error.value.message.startswith(f"conversion webhook for g/v1, Kind=W {text}")
 
 
 def test_a_webhook_may_change_labels_and_annotations_only() -> None:
