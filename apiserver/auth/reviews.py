@@ -6,7 +6,7 @@ decoded; what comes back is the answer as it is served (pkg/registry/authenticat
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from apiserver.auth import tokens
@@ -17,6 +17,7 @@ from apiserver.middleware.authn.users import node_of
 from apiserver.middleware.authz.chain import Chain
 from kubepy.api import names
 from kubepy.api.errors import BadRequest, FieldError, Invalid, forbidden_field, invalid, required
+from kubepy.api.selectors import SelectorError, parse_field_selector, parse_label_selector
 
 Handler = Callable[[Context, str, str, Obj], Awaitable[Obj]]
 _AUTHENTICATION = "authentication.k8s.io"
@@ -134,7 +135,10 @@ class Reviews:
 
     def _decide(self, user: User, spec: Obj) -> Obj:
         allowed, reason = self._authorizer.authorize(user, _request(spec))
-        return {"allowed": allowed, "reason": reason} if reason else {"allowed": allowed}
+        out: Obj = {"allowed": allowed, "reason": reason} if reason else {"allowed": allowed}
+        if ignored := "; ".join(_ignored(spec.get("resourceAttributes") or {})):
+            out["evaluationError"] = ignored
+        return out
 
 
 def user_info(user: User) -> Obj:
@@ -175,6 +179,44 @@ def _request(spec: Obj) -> RequestInfo:
 
 def _single(requirement: dict[str, Any]) -> bool:
     return requirement.get("operator") == "In" and len(requirement.get("values") or ()) == 1
+
+
+def _ignored(resource: Obj) -> Iterator[str]:
+    """What is told of selectors that cannot be read (pkg/registry/authorization/util)."""
+    for name, raw_problem, is_readable in (
+        ("fieldSelector", _is_no_field_selector, _is_readable_field),
+        ("labelSelector", _is_no_label_selector, _is_readable_label),
+    ):
+        selector = resource.get(name) or {}
+        readable = [is_readable(r) for r in selector.get("requirements") or ()]
+        if (selector.get("rawSelector") and raw_problem(selector["rawSelector"])) or not all(readable):
+            partly = "partially " if any(readable) else ""
+            yield f"spec.resourceAttributes.{name} {partly}ignored due to parse error"
+
+
+def _is_readable_field(requirement: Obj) -> bool:
+    return requirement.get("operator") in ("In", "NotIn") and len(requirement.get("values") or ()) == 1
+
+
+def _is_readable_label(requirement: Obj) -> bool:
+    # Keys and values that are wrong have been refused before.
+    return requirement.get("operator") in ("In", "NotIn", "Exists", "DoesNotExist")
+
+
+def _is_no_field_selector(text: str) -> bool:
+    try:
+        parse_field_selector(text)
+    except SelectorError:
+        return True
+    return False
+
+
+def _is_no_label_selector(text: str) -> bool:
+    try:
+        parse_label_selector(text)
+    except SelectorError:
+        return True
+    return False
 
 
 def _check_spec(spec: Obj, *, needs_user: bool) -> list[FieldError]:

@@ -62,6 +62,7 @@ class Handler:
         self._fallback = fallback
         self._metrics = metrics
         self._limits = limits
+        self._impersonations: dict[str, str] = {}
         self._audit = audit
         self._remote = remote
 
@@ -128,7 +129,7 @@ class Handler:
         headers = req.headers
         user = requester = api.authenticator.authenticate(headers, req.scope["extensions"]["tls"]["client_cert"], req.scope["headers"])
         if any(name[:12] == b"impersonate-" for name in headers):
-            user = impersonate(user, req.scope["headers"], api.authorizer, req.info)
+            user = impersonate(user, req.scope["headers"], api.authorizer, req.info, self._impersonations)
         agent = headers.get(b"user-agent", b"").decode("latin-1")
         req.ctx = Context(user, req.info, user_agent=agent)
         if user is ANONYMOUS and headers.get(b"authorization", b"")[:8].lower() == b"bearer  ":

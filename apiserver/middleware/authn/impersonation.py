@@ -14,11 +14,14 @@ from urllib.parse import unquote
 from apiserver.context import RequestInfo, User
 from apiserver.middleware.authn import users
 from apiserver.middleware.authz.attributes import forbidden
+from apiserver.registry.strategies.jobs import domain_prefixed_path
 from kubepy.api.errors import BadRequest, Forbidden, go_value
 
 _USER, _GROUP, _UID, _EXTRA = b"impersonate-user", b"impersonate-group", b"impersonate-uid", b"impersonate-extra-"
 _AUTHENTICATION = "authentication.k8s.io"
 _MANY = 4
+_LEGACY = ""
+_REMEMBERED = 10_000
 
 Headers = Mapping[bytes, bytes] | Iterable[tuple[bytes, bytes]]
 
@@ -70,24 +73,43 @@ def _go_map(values: Mapping[str, Sequence[str]]) -> str:
     return "map[string][]string{" + ", ".join(f"{go_value(k)}:{_go_list(v)}" for k, v in sorted(values.items())) + "}"
 
 
-def impersonate(user: User, headers: Headers, authorizer: _Authorizer, info: RequestInfo | None = None) -> User:
-    """Whom `user` acts as for this request: itself without impersonation headers. Raises BadRequest, Forbidden."""
+def impersonate(
+    user: User, headers: Headers, authorizer: _Authorizer, info: RequestInfo | None = None, remembered: dict[str, str] | None = None
+) -> User:
+    """Whom `user` acts as for this request: itself without impersonation headers. Raises BadRequest, Forbidden.
+
+    `remembered` keeps the mode that last let a user of that name through: it is tried first, and what it says counts first.
+    """
     wanted = wanted_user(headers)
     if wanted is None:
         return user
+    modes = [*_modes(user, wanted)] if info is not None else []
+    modes.append(_LEGACY)
+    last = remembered.get(user.name) if remembered is not None else None
+    if last in modes:
+        modes.sort(key=lambda mode: mode != last)
     first: Forbidden | None = None
-    for mode in _modes(user, wanted) if info is not None else ():
+    for mode in modes:
         try:
-            assert info is not None
-            on = replace(info, verb=f"impersonate-on:{mode}:{info.verb}")
-            _check(authorizer, user, on)
-            return _authorize(authorizer, user, wanted, f"impersonate:{mode}", constrained=True)
+            found = _in_mode(authorizer, user, wanted, mode, info)
         except Forbidden as error:
             first = first or error
-    try:
+            continue
+        if remembered is not None:
+            if len(remembered) >= _REMEMBERED:
+                remembered.clear()
+            remembered[user.name] = mode
+        return found
+    assert first is not None
+    raise first
+
+
+def _in_mode(authorizer: _Authorizer, user: User, wanted: User, mode: str, info: RequestInfo | None) -> User:
+    if mode == _LEGACY:
         return _authorize(authorizer, user, wanted, "impersonate", constrained=False)
-    except Forbidden as error:
-        raise (first or error) from None
+    assert info is not None
+    _check(authorizer, user, replace(info, verb=f"impersonate-on:{mode}:{info.verb}"))
+    return _authorize(authorizer, user, wanted, f"impersonate:{mode}", constrained=True)
 
 
 def _node_name(name: str) -> str:
@@ -139,7 +161,9 @@ def _authorize(authorizer: _Authorizer, user: User, wanted: User, verb: str, *, 
     if not (constrained and len(wanted.groups) >= _MANY and authorizer.authorize(user, ask("groups", "*"))[0]):
         for name in wanted.groups:
             _check(authorizer, user, ask("groups", name))
-    for key, values in wanted.extra.items():
+    many = constrained and (len(wanted.extra) >= _MANY or sum(map(len, wanted.extra.values())) >= _MANY)
+    any_extra = ask("userextras", "*", api_group=_AUTHENTICATION, subresource="*")
+    for key, values in () if many and authorizer.authorize(user, any_extra)[0] else wanted.extra.items():
         for value in values:
             _check(authorizer, user, ask("userextras", value, api_group=_AUTHENTICATION, subresource=key))
     if wanted.name == users.ANONYMOUS.name:
@@ -159,5 +183,11 @@ def _refuse_unfit(user: User, wanted: User, groups: RequestInfo, extras: Request
     for key, values in wanted.extra.items():
         if not key:
             raise forbidden(user, extras, "impersonating the empty string key in extra is not allowed")
+        if problems := domain_prefixed_path("extra.key", key):
+            text = ", ".join(map(str, problems))
+            shown = text if len(problems) == 1 else f"[{text}]"
+            raise forbidden(user, extras, f"impersonating an invalid key in extra is not allowed: {shown}")
+        if key != key.lower():
+            raise forbidden(user, extras, f"impersonating a non-lowercase key in extra is not allowed: {go_value(key)}")
         if "" in values:
             raise forbidden(user, extras, "impersonating the empty string value in extra is not allowed")

@@ -8,7 +8,7 @@ import pytest
 
 from apiserver.context import User
 from apiserver.middleware.authz import build_authorizer
-from kubepy.api.errors import Forbidden, NotFound, StatusError
+from kubepy.api.errors import BadRequest, Forbidden, NotFound, StatusError
 from tests.support.admission import Bench, named, pod
 from tests.support.lister import FakeLister
 
@@ -202,8 +202,10 @@ async def test_nobody_grants_more_than_he_has() -> None:
     )
     binding = named("rb", "ns", subjects=[], roleRef={"kind": "ClusterRole", "name": "view"})
     assert "is attempting to grant RBAC permissions" in await refused(bench, f"rolebindings.{group}", binding, user=alice)
-    with pytest.raises(NotFound, match='"none" not found'):
+    with pytest.raises(NotFound, match=f'rolebindings.{group} "none" not found'):
         await bench.create(f"rolebindings.{group}", {**binding, "roleRef": {"kind": "ClusterRole", "name": "none"}}, user=alice)
+    with pytest.raises(BadRequest, match="Namespace parameter required"):
+        await bench.create(f"clusterrolebindings.{group}", named("b", subjects=[], roleRef={"kind": "Role", "name": "own"}), user=alice)
     await bench.update(f"rolebindings.{group}", binding, binding, user=alice)
     await bench.create(f"rolebindings.{group}", binding)
 

@@ -93,6 +93,27 @@ async def test_local_review_is_checked(reviews: Reviews, spec: dict[str, Any], m
     assert caught.value.message.startswith('.authorization.k8s.io "" is invalid: ')
 
 
+@pytest.mark.parametrize(
+    ("attributes", "error"),
+    [
+        ({"fieldSelector": {"rawSelector": "a=b"}}, None),
+        ({"labelSelector": {"rawSelector": "!!"}}, "spec.resourceAttributes.labelSelector ignored due to parse error"),
+        (
+            {"fieldSelector": {"requirements": [{"key": "a", "operator": "In", "values": ["b", "c"]}]}},
+            "spec.resourceAttributes.fieldSelector ignored due to parse error",
+        ),
+        (
+            {"fieldSelector": {"requirements": [{"key": "a", "operator": "In", "values": ["b"]}, {"key": "a", "operator": "Exists"}]}},
+            "spec.resourceAttributes.fieldSelector partially ignored due to parse error",
+        ),
+    ],
+)
+async def test_selectors_that_cannot_be_read_are_ignored_aloud(reviews: Reviews, attributes: dict[str, Any], error: str | None) -> None:
+    spec = {"user": "x", "resourceAttributes": {"verb": "list", "resource": "pods", **attributes}}
+    answer = await reviews.subject_access_review(context(), "", "", obj("SubjectAccessReview", spec))
+    assert answer["status"].get("evaluationError") == error
+
+
 async def test_rules_review(reviews: Reviews) -> None:
     answer = await reviews.self_subject_rules_review(context(), "", "", obj("SelfSubjectRulesReview", {"namespace": "ns"}))
     assert answer["spec"] == {}

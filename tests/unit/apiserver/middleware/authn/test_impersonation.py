@@ -71,3 +71,24 @@ def test_groups_alone_are_a_bad_request() -> None:
         wanted_user(headers("", "dev"))
     shown = '&user.DefaultInfo{Name:"", UID:"", Groups:[]string{"dev"}, Extra:map[string][]string(nil)}'
     assert caught.value.message == f"requested {shown} without impersonating a user name"
+
+
+def test_what_let_somebody_through_last_speaks_first_when_he_is_refused() -> None:
+    rules, remembered = Allowing(("impersonate", "users", "bob")), dict[str, str]()
+    new = 'pods is forbidden: User "boss" cannot impersonate-on:user-info:list'
+    old = 'users "jane" is forbidden: User "boss" cannot impersonate resource "users"'
+    with pytest.raises(Forbidden, match=new):
+        impersonate(BOSS, headers("jane"), rules, LIST, remembered)
+    impersonate(BOSS, headers("bob"), rules, LIST, remembered)
+    with pytest.raises(Forbidden, match=old):
+        impersonate(BOSS, headers("jane"), rules, LIST, remembered)
+
+
+def test_many_extras_may_be_allowed_at_once_and_need_proper_keys() -> None:
+    rules = (("impersonate-on:user-info:list", "pods", ""), ("impersonate:user-info", "users", "bob"))
+    any_extra = ("impersonate:user-info", "userextras/*", "*")
+    many = [*headers("bob"), *((b"impersonate-extra-a.io%2fx", str(n).encode()) for n in range(4))]
+    assert impersonate(BOSS, many, Allowing(*rules, any_extra), LIST).extra == {"a.io/x": ("0", "1", "2", "3")}
+    remembered = {"boss": "user-info"}
+    with pytest.raises(Forbidden, match="impersonating an invalid key in extra is not allowed"):
+        impersonate(BOSS, headers("bob", scopes="a"), Allowing(*rules, any_extra), LIST, remembered)
