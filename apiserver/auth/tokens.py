@@ -103,6 +103,8 @@ class TokenRequests:
         plural = _BINDABLE.get(kind) if not group else None
         if plural is None:
             raise BadRequest(f"cannot bind token to object of type {group}/{version}, Kind={kind}")
+        if not name:
+            raise BadRequest("Name parameter required.")
         target = self._get(plural, None if plural == "nodes" else namespace, name)
         bound = {kind.lower(): target}
         if kind == "Pod":

@@ -160,6 +160,7 @@ async def test_the_token_of_a_pod_outlives_what_it_says(requests: TokenRequests)
         ({"expirationSeconds": 1 << 33}, "robot", Invalid, "may not specify a duration larger than 2^32 seconds"),
         ({"boundObjectRef": {"kind": "ConfigMap", "apiVersion": "v1", "name": "x"}}, "robot", BadRequest,
          "cannot bind token to object of type /v1, Kind=ConfigMap"),
+        ({"boundObjectRef": {"kind": "Secret", "apiVersion": "v1"}}, "robot", BadRequest, "Name parameter required."),
         ({"boundObjectRef": {"kind": "Secret", "apiVersion": "v1", "name": "x"}}, "robot", NotFound, 'secrets "x" not found'),
         ({"boundObjectRef": {"kind": "Secret", "apiVersion": "v1", "name": "s", "uid": "no"}}, "robot", Conflict,
          'Operation cannot be fulfilled on Secret "s": the UID in the bound object reference (no) does not match'),
