@@ -107,7 +107,7 @@ class Supervisor:
         self.guardian = guardian
         self.children: dict[str, Supervised] = {}
         self.stopping = False
-        self.reload = True
+        self.reload = False
         self.wake_read, self.wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self) -> None:
@@ -121,6 +121,7 @@ class Supervisor:
         assert me is not None
         processes.write(supervisor_pid_file(self.cluster), me)  # only now may signals come
         guardian = os.pidfd_open(self.guardian)
+        self._reconcile()  # even if it is to stop already: what a predecessor left running is to stop, too
         while not self.stopping:
             if self.reload:
                 self._reconcile()

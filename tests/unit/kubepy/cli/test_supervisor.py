@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kubepy.cli import processes
+from kubepy.cli import processes, supervisor
+from kubepy.cli.cluster import Cluster
+from kubepy.cli.components import Component
 
 LAUNCH = """
 import sys
@@ -36,8 +38,6 @@ class Watched:
     """A supervised cluster of sleeping processes."""
 
     def __init__(self, directory: Path, names: list[str]) -> None:
-        from kubepy.cli.cluster import Cluster
-
         self.dir, self.names = directory, names
         Cluster(dir=directory).save()
         code = LAUNCH.format(names=names, dir=str(directory))
@@ -95,3 +95,25 @@ def test_a_killed_guardian_is_replaced(watched: Watched) -> None:
     os.kill(second.pid, signal.SIGKILL)
     until(lambda: watched.supervisor() not in (None, second))
     assert watched.pids() == before
+
+
+def test_what_a_predecessor_left_is_stopped_by_a_supervisor_that_is_told_to_stop_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = Component("one", (sys.executable, "-c", "import time; time.sleep(600)"))
+    monkeypatch.setattr(supervisor, "components", lambda _cluster: [left])
+    for handler in ("signal", "set_wakeup_fd"):
+        monkeypatch.setattr(f"kubepy.cli.supervisor.signal.{handler}", lambda *_args, **_options: None)
+    cluster = Cluster(dir=tmp_path)
+    cluster.save()
+    child = subprocess.Popen(left.argv, start_new_session=True)
+    running = processes.of(child.pid)
+    assert running is not None
+    pid_file = supervisor.component_pid_file(cluster, left)
+    processes.write(pid_file, running)
+    told = supervisor.Supervisor(cluster, os.getpid())
+    told.stopping = True
+    told.run()
+    assert child.wait(10) is not None
+    assert processes.of(running.pid) is None
+    assert not pid_file.exists()
