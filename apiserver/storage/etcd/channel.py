@@ -321,8 +321,8 @@ class Channel(asyncio.Protocol):
             return
         call.untaken += len(payload)
         call.feed(unpadded(flags, payload))
-        if not call.streaming:
-            self._took(call)
+        if not call.messages or not call.streaming:
+            self._took(call)  # A message may be longer than the window.
         if flags & END_STREAM:
             self._calls.pop(stream)
             call.end(RpcError(UNKNOWN, "the server ended the stream without a status"))

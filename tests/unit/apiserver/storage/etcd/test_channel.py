@@ -30,7 +30,7 @@ class Service(grpc.GenericRpcHandler):
 
     def service(self, details: Any) -> Any:
         method = details.method.rpartition("/")[2]
-        if method in ("count", "flood"):
+        if method in ("count", "flood", "huge"):
             return grpc.unary_stream_rpc_method_handler(getattr(self, method))
         found = getattr(self, method, None)
         return None if found is None else grpc.unary_unary_rpc_method_handler(found)
@@ -54,6 +54,9 @@ class Service(grpc.GenericRpcHandler):
     def flood(self, request: bytes, _context: Any) -> Iterator[bytes]:
         for _ in range(int(request)):
             yield bytes(1 << 20)
+
+    def huge(self, request: bytes, _context: Any) -> Iterator[bytes]:
+        yield bytes(int(request))
 
     async def until_cancelled(self) -> None:
         assert await asyncio.to_thread(self.cancelled.wait, 5)
@@ -134,6 +137,12 @@ async def test_a_slow_reader_holds_the_server_back_and_gets_everything(service: 
                 break
     assert most <= channel_module._WINDOW
     assert received == 64
+
+
+async def test_a_message_may_be_longer_than_the_window(service: Given) -> None:
+    _, channel, _ = service
+    size = channel_module._WINDOW + BIG
+    assert [len(m) async for batch in channel.stream("/x/huge", b"%d" % size) for m in batch] == [size]
 
 
 async def test_a_stream_that_is_left_is_ended(service: Given) -> None:
