@@ -7,7 +7,6 @@ for a turn of the loop of its own. Does not connect, and does not try again: mem
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator
 from functools import lru_cache
 from typing import cast
@@ -15,6 +14,7 @@ from urllib.parse import unquote
 
 import hpack
 
+from apiserver.storage.etcd.call import Call
 from apiserver.storage.etcd.rpc import CANCELLED, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, UNKNOWN, NeverSent, RpcError
 from kubepy.runtime.http2 import (
     ACK,
@@ -27,7 +27,6 @@ from kubepy.runtime.http2 import (
     HEADERS,
     PING,
     PREFACE,
-    PREFIX,
     RST_STREAM,
     SETTINGS,
     WINDOW_UPDATE,
@@ -59,62 +58,6 @@ def _headers(scheme: str, authority: str, path: str, metadata: tuple[tuple[str, 
     return literals((name.encode(), value.encode()) for name, value in fields)
 
 
-class _Call:
-    """One stream. What the server sends gathers in `messages`; `failure` is set when it ended otherwise than well."""
-
-    __slots__ = (
-        "_held", "_need", "_size", "arrived", "due", "ended", "failure", "id", "messages", "streaming", "unsent", "untaken", "window",
-    )  # fmt: skip
-
-    def __init__(self, number: int, window: int, streaming: bool, loop: asyncio.AbstractEventLoop) -> None:
-        self.id = number
-        self.streaming = streaming
-        self.due = loop.time() + CALL_TIMEOUT
-        self.window = window
-        """Bytes that may be sent."""
-        self.unsent = b""
-        self.untaken = 0
-        """Bytes received for which the server has no leave yet to send as many again."""
-        self.messages: deque[bytes] = deque()
-        self.failure: RpcError | None = None
-        self.ended = False
-        self.arrived: asyncio.Future[None] = loop.create_future()
-        self._held: list[bytes] = []
-        self._size = self._need = 0
-        """How many bytes of a message are held, and how many it takes to go on."""
-
-    def feed(self, data: bytes) -> None:
-        """Bytes of the body: messages with their prefixes, cut anywhere."""
-        if self._held:
-            self._held.append(data)
-            self._size += len(data)
-            if self._size < self._need:
-                return
-            data = b"".join(self._held)
-            self._held = []
-        at, size, need = 0, len(data), PREFIX
-        while size - at >= PREFIX:
-            need = PREFIX + int.from_bytes(data[at + 1 : at + PREFIX], "big")
-            if size - at < need:
-                break
-            self.messages.append(data[at + PREFIX : at + need])
-            at, need = at + need, PREFIX
-        if at < size:
-            self._held, self._size, self._need = [data[at:]], size - at, need
-        if self.streaming and self.messages:
-            self.wake()
-
-    def end(self, failure: RpcError | None) -> None:
-        """Nothing more comes."""
-        if not self.ended:
-            self.ended, self.failure = True, failure
-            self.wake()
-
-    def wake(self) -> None:
-        if not self.arrived.done():
-            self.arrived.set_result(None)
-
-
 class Channel(asyncio.Protocol):
     """One connection. Calls are made on it until it is `unusable`."""
 
@@ -122,8 +65,8 @@ class Channel(asyncio.Protocol):
         self.unusable = False
         """No new calls: the connection is lost, or the server asked for no more."""
         self._scheme, self._authority = scheme, authority
-        self._calls: dict[int, _Call] = {}
-        self._blocked: dict[int, _Call] = {}
+        self._calls: dict[int, Call] = {}
+        self._blocked: dict[int, Call] = {}
         self._next = 1
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -176,10 +119,10 @@ class Channel(asyncio.Protocol):
         finally:
             self._finish(call)
 
-    def _start(self, path: str, request: bytes, metadata: tuple[tuple[str, str], ...], *, streaming: bool) -> _Call:
+    def _start(self, path: str, request: bytes, metadata: tuple[tuple[str, str], ...], *, streaming: bool) -> Call:
         if self.unusable:
             raise NeverSent("the connection is closed")
-        call = _Call(self._next, self._first_window, streaming, self._loop)
+        call = Call(self._next, self._first_window, streaming, self._loop.time() + CALL_TIMEOUT, self._loop)
         self._next += 2
         if self._next > _MAX_INT:
             self.unusable = True  # Stream numbers are used up: the calls under way go on.
@@ -198,7 +141,7 @@ class Channel(asyncio.Protocol):
             self._pump()
         return call
 
-    def _finish(self, call: _Call) -> None:
+    def _finish(self, call: Call) -> None:
         self._blocked.pop(call.id, None)
         if self._calls.pop(call.id, None) is not None:
             # The server does not know yet that nobody waits.
@@ -219,7 +162,7 @@ class Channel(asyncio.Protocol):
             if not call.unsent:
                 del self._blocked[call.id]
 
-    def _took(self, call: _Call) -> None:
+    def _took(self, call: Call) -> None:
         """The server may send as much again as was consumed of a stream."""
         if call.untaken > _WINDOW // 2:
             self._write(frame(WINDOW_UPDATE, 0, call.id, call.untaken.to_bytes(4, "big")))
@@ -249,7 +192,7 @@ class Channel(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _fail(self, calls: dict[int, _Call], error: RpcError) -> None:
+    def _fail(self, calls: dict[int, Call], error: RpcError) -> None:
         for number, call in list(calls.items()):
             self._calls.pop(number, None)
             call.end(error)
