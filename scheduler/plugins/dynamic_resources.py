@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scheduler.framework import changes, nodeselector
 from scheduler.framework.cluster import DEVICE_CLASSES, RESOURCE_CLAIMS, Cluster
-from scheduler.framework.devices import Device, allocate, devices
 from scheduler.framework.interface import Cycle, Hint, NotReady, Rejection, Unschedulable
 from scheduler.framework.plan import Plan
 from scheduler.framework.podinfo import Obj, PodInfo
 from scheduler.framework.snapshot import Bools
+
+if TYPE_CHECKING:
+    from scheduler.framework.devices import Device
+
+    Allocate = Callable[[Cluster, Sequence[Obj], Sequence[Device], str, int], "Sequence[Obj] | None"]
 
 NOT_HERE = "resourceclaim not available on the node"
 CANNOT = "cannot allocate all claims"
@@ -62,19 +67,22 @@ class DynamicResources:
         waiting = [c for c in claims if not (c.get("status") or {}).get("allocation")]
         if not waiting:
             return
-        found = self._devices(cycle)
+        found, allocate = self._devices(cycle)
         out = np.zeros(s.capacity, np.bool_)
         for slot in np.flatnonzero(cycle.feasible):
             node = s.by_slot[slot]
             out[slot] = node is None or allocate(s.cluster, waiting, found, node.name, int(slot)) is None
         yield Rejection(CANNOT, out, False)
 
-    def _devices(self, cycle: Cycle) -> list[Device]:
+    def _devices(self, cycle: Cycle) -> tuple[list[Device], Allocate]:
+        """What there is, and how it is chosen from. Imported by the first claim: with it comes CEL, megabytes that few clusters need."""
+        from scheduler.framework.devices import allocate, devices
+
         key = f"{self.name}/devices"
         if key not in cycle.state:
             cycle.state[key] = devices(cycle.snapshot)
         found: list[Device] = cycle.state[key]
-        return found
+        return found, allocate
 
     def plan(self, cycle: Cycle, slot: int) -> Plan:
         """The allocations to write, and the claims to reserve."""
@@ -83,7 +91,10 @@ class DynamicResources:
             return Plan()
         s, node = cycle.snapshot, cycle.snapshot.by_slot[slot]
         waiting = [c for c in claims if not (c.get("status") or {}).get("allocation")]
-        made = allocate(s.cluster, waiting, self._devices(cycle), node.name, slot) if waiting and node is not None else []
+        made: Sequence[Obj] | None = None
+        if waiting and node is not None:
+            found, allocate = self._devices(cycle)
+            made = allocate(s.cluster, waiting, found, node.name, slot)
         results = iter(made or [])
         return Plan(devices=tuple((c, None if (c.get("status") or {}).get("allocation") else next(results)) for c in claims))
 
