@@ -6,10 +6,13 @@ Upstream: apiserver pkg/server/config.go (the chain of filters), pkg/endpoints/i
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+import orjson
 
 from apiserver.context import Context, User
 from apiserver.middleware.audit import Audit, Record, attach
@@ -17,7 +20,7 @@ from apiserver.middleware.authn.impersonation import impersonate
 from apiserver.middleware.authn.users import ANONYMOUS
 from apiserver.middleware.limits import Flow, Limits
 from apiserver.registry.catalog import Served
-from apiserver.rest import negotiate, requestinfo
+from apiserver.rest import deadline, negotiate, requestinfo
 from apiserver.rest.api import Api
 from apiserver.rest.metrics import Metrics
 from apiserver.rest.request import Request
@@ -77,6 +80,7 @@ class Handler:
         code = 200
         flow: Flow | None = None
         try:
+            seconds = deadline.wanted(req.info, req.query_string) if deadline.MARK in req.query_string else None
             self._admit(req)
             if self._limits is not None:
                 seated = self._limits.classify(req.ctx.user, req.info)
@@ -84,15 +88,14 @@ class Handler:
                 if not self._limits.enter(seated, req.info):
                     await self._limits.wait(seated)
                 flow = seated
-            if self._remote is not None and await self._remote(req):
-                pass
-            elif req.info.is_resource:
-                await self._resource(req)
-            elif not await self._discovery(req):
-                await self._fallback(scope, receive, send)
+            if seconds is None:
+                await self._dispatch(req, scope, receive, send)
+            else:
+                async with asyncio.timeout(seconds):
+                    await self._dispatch(req, scope, receive, send)
         except errors.StatusError as e:
             code = e.status_code
-            if self._audit is not None and not req.identified:
+            if self._audit is not None and not req.identified and isinstance(e, errors.Unauthorized):
                 uri, source = _origin(req)
                 self._audit.unauthenticated(req.info, uri=uri, source=source, audit_id=req.identify())
             await self._refuse(req, e)
@@ -100,8 +103,7 @@ class Handler:
             return
         except TimeoutError:
             code = 504
-            text = "Timeout: request did not complete within the allotted timeout"
-            await self._refuse(req, errors.Timeout(text, details={}))
+            await self._too_late(req)
         except interface.Unavailable as e:
             code = 503
             await self._refuse(req, errors.ServiceUnavailable(f"the storage is unavailable: {e}"))
@@ -115,6 +117,23 @@ class Handler:
             if req.record is not None:
                 req.record.complete(code)
         self._metrics.observe(req.info, code, time.perf_counter() - started)
+
+    async def _dispatch(self, req: Request, scope: Any, receive: Any, send: Any) -> None:
+        if self._remote is not None and await self._remote(req):
+            pass
+        elif req.info.is_resource:
+            await self._resource(req)
+        elif not await self._discovery(req):
+            await self._fallback(scope, receive, send)
+
+    @staticmethod
+    async def _too_late(req: Request) -> None:
+        """The answer that upstream's timer writes by itself: it does not say what it is."""
+        if req.exchange.response_started:
+            req.exchange.transport.close()
+            return
+        status = errors.Timeout("Timeout: request did not complete within the allotted timeout", details={}).status()
+        req.send(504, orjson.dumps({k: v for k, v in status.items() if k not in ("kind", "apiVersion")}))
 
     @staticmethod
     async def _refuse(req: Request, error: errors.StatusError) -> None:

@@ -72,7 +72,7 @@ class WebhookClient:
         namespace, name, port = service.get("namespace", ""), service.get("name", ""), int(service.get("port") or 443)
         host = f"{name}.{namespace}.svc"
         path = service.get("path") or ""
-        return f"https://{host}:{port}{'' if path.startswith('/') or not path else '/'}{path}", (namespace, name, port), host
+        return f"https://{host}:{port}{'' if path.startswith('/') else '/'}{path}", (namespace, name, port), host
 
     def _resolve(self, target: tuple[str, str, int]) -> str:
         """host:port of a ready endpoint, or of the service itself where there is none to see. Raises LookupError."""

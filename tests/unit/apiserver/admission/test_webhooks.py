@@ -213,3 +213,9 @@ async def test_a_webhook_that_asks_for_it_sees_later_changes(hooks: Hooks) -> No
     made, _ = await run(Bench(mutating(first, hooks.webhook("/add", add))), config_map())
     assert made["metadata"]["annotations"] == {"seen": "1"}
     assert [path for path, _ in hooks.asked] == ["/count", "/add", "/count"]
+
+
+async def test_a_service_is_asked_at_its_root_where_no_path_is_given(hooks: Hooks) -> None:
+    bench = Bench(validating(hooks.webhook("/a", lambda r: {}, clientConfig={"service": {"name": "none", "namespace": "ns"}})))
+    with pytest.raises(InternalError, match=r'Post "https://none.ns.svc:443/\?timeout=10s"'):
+        await run(bench, config_map())
