@@ -44,7 +44,7 @@ def cut(data: bytes) -> Cut | None:
     """A JSON body in two parts, None where it has no spec worth it, or is not what it seems."""
     try:
         members = _members(data)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
     spec = bytes(members.get("spec", b""))
     # As long as it is, it occurs once in all but contrived bodies; a name that is doubled stays so in the head.

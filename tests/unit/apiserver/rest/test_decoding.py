@@ -119,3 +119,10 @@ def test_duplicates_that_nobody_looked_for_are_found_later(catalog: Catalog) -> 
     doubled = body().replace(b'"image":', b'"image":"x","image":')
     assert read(catalog, doubled, "Ignore")[1] == []
     assert read(catalog, doubled)[1] == ['duplicate field "spec.containers[0].image"']
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"spec":' + b'{"a":' * 5_000 + b"1" + b"}" * 5_001, b"[" * 5_000, b"null", b"7", b'"' + b"x" * 300 + b'"', b"{" * 300]
+)
+def test_nothing_is_cut_off_what_is_no_object_or_too_deep(data: bytes) -> None:
+    assert decoding.cut(data) is None
