@@ -107,6 +107,8 @@ SPECS: dict[str, Obj] = {
     "ipaddresses.networking.k8s.io": {"spec": {"parentRef": {"resource": "services", "namespace": "default", "name": "no"}}},
 }  # fmt: skip
 STATUS_KEEPS_METADATA = {
+    "flowschemas.flowcontrol.apiserver.k8s.io",
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
     "resourceclaims.resource.k8s.io",
     "validatingadmissionpolicies.admissionregistration.k8s.io",
     "volumeattachments.storage.k8s.io",
