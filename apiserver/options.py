@@ -285,6 +285,11 @@ def _check(o: Options) -> str:
         return f"--token-auth-file: {o.token_auth_file} is not a file"
     if o.log_format not in ("text", "json"):
         return "--log-format is text or json"
+    if o.enable_admission_plugins or o.disable_admission_plugins:
+        from apiserver.admission.chain import problem_with
+
+        if problem := problem_with(o.enable_admission_plugins, o.disable_admission_plugins):
+            return problem
     if bool(o.oidc_issuer_url) != bool(o.oidc_client_id):
         return "--oidc-issuer-url and --oidc-client-id go together"
     return ""

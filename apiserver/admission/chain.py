@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
+from apiserver.admission.alwayspullimages import AlwaysPullImages
+from apiserver.admission.antiaffinity import LimitPodHardAntiAffinityTopology
 from apiserver.admission.certificates import CertificateApproval, CertificateSigning, CertificateSubjectRestriction
 from apiserver.admission.declaredfeatures import NodeDeclaredFeatureValidator
+from apiserver.admission.extendedtoleration import ExtendedResourceToleration
+from apiserver.admission.externalips import DenyServiceExternalIPs
 from apiserver.admission.ingressclass import DefaultIngressClass
 from apiserver.admission.interface import Attributes, Tools
 from apiserver.admission.limitranger import LimitRanger
 from apiserver.admission.namespacelifecycle import NamespaceLifecycle
 from apiserver.admission.noderestriction import NodeRestriction
 from apiserver.admission.nodetaint import TaintNodesByCondition
+from apiserver.admission.ownerreferences import OwnerReferencesPermissionEnforcement
 from apiserver.admission.plugin import BasePlugin
 from apiserver.admission.podsecurity import PodSecurity
 from apiserver.admission.podtopologylabels import PodTopologyLabels
@@ -30,23 +34,28 @@ from apiserver.admission.tolerationseconds import DefaultTolerationSeconds
 from apiserver.admission.webhook.plugins import MutatingAdmissionWebhook, ValidatingAdmissionWebhook
 from kubepy.api.kinds import Resource
 
-PLUGINS: tuple[Callable[[Tools], BasePlugin], ...] = (
+PLUGINS: tuple[type[BasePlugin], ...] = (
     NamespaceLifecycle,
+    LimitPodHardAntiAffinityTopology,
     LimitRanger,
     ServiceAccount,
     NodeRestriction,
     TaintNodesByCondition,
+    AlwaysPullImages,
     PodSecurity,
     Priority,
     DefaultTolerationSeconds,
+    ExtendedResourceToleration,
     DefaultStorageClass,
     StorageObjectInUseProtection,
+    OwnerReferencesPermissionEnforcement,
     PersistentVolumeClaimResize,
     RuntimeClass,
     CertificateApproval,
     CertificateSigning,
     CertificateSubjectRestriction,
     DefaultIngressClass,
+    DenyServiceExternalIPs,
     PodTopologyLabels,
     NodeDeclaredFeatureValidator,
     MutatingAdmissionPolicy,
@@ -57,6 +66,9 @@ PLUGINS: tuple[Callable[[Tools], BasePlugin], ...] = (
     ResourceQuota,
 )
 """In upstream's order (pkg/kubeapiserver/options/plugins.go)."""
+
+ELSEWHERE = frozenset(("ClusterTrustBundleAttest", "JobValidation", "PodGroupProtection", "PodGroupWorkloadExists", "PodResizeValidator"))
+"""Upstream's plugins that are on by default and whose work is done by the kinds themselves: naming them changes nothing."""
 
 _Stage = tuple[tuple[BasePlugin, ...], tuple[BasePlugin, ...]]
 
@@ -109,14 +121,20 @@ class Chain:
         return stage
 
 
-def _names(value: Any) -> frozenset[str]:
-    if isinstance(value, str):
-        return frozenset(part for part in value.split(",") if part)
-    names: Iterable[str] = value or ()
-    return frozenset(names)
+def problem_with(enabled: Iterable[str], disabled: Iterable[str]) -> str:
+    """What is wrong with the names of --enable- and --disable-admission-plugins, empty if nothing is."""
+    known = ELSEWHERE | {plugin.name for plugin in PLUGINS}
+    for flag, names in (("enable", enabled), ("disable", disabled)):
+        for name in names:
+            if name not in known:
+                return f'{flag}-admission-plugins plugin "{name}" is unknown; there are: {", ".join(sorted(known))}'
+    if both := sorted(set(enabled) & set(disabled)):
+        return f"[{' '.join(both)}] in enable-admission-plugins and disable-admission-plugins overlapped"
+    return ""
 
 
 def build(tools: Tools) -> Chain:
-    """The chain of all plugins but those of --disable-admission-plugins (`flags.disable_admission_plugins`)."""
-    disabled = _names(getattr(tools.flags, "disable_admission_plugins", None))
-    return Chain([plugin for plugin in (make(tools) for make in PLUGINS) if plugin.name not in disabled])
+    """The chain of the plugins that are on by default or by flag, without those that a flag turns off."""
+    enabled = frozenset(getattr(tools.flags, "enable_admission_plugins", ()))
+    disabled = frozenset(getattr(tools.flags, "disable_admission_plugins", ()))
+    return Chain([make(tools) for make in PLUGINS if (make.default_on or make.name in enabled) and make.name not in disabled])

@@ -19,6 +19,8 @@ class BasePlugin:
     """
 
     name: ClassVar[str] = ""
+    default_on: ClassVar[bool] = True
+    """Whether it is in the chain without --enable-admission-plugins."""
     operations: ClassVar[frozenset[str]] = frozenset((CREATE, UPDATE))
     resources: ClassVar[frozenset[tuple[str, str]]] = frozenset()
     subresources: ClassVar[frozenset[str]] = frozenset(("",))

@@ -81,7 +81,8 @@ def pod_amounts(pod: Obj, key: str) -> Amounts:
     return add(total, overhead)
 
 
-def _is_extended(name: str) -> bool:
+def is_extended(name: str) -> bool:
+    """A resource of another domain than Kubernetes' own, such as `example.com/gpu`."""
     return "/" in name and "kubernetes.io/" not in name and not name.startswith("requests.")
 
 
@@ -95,7 +96,7 @@ def _compute(requests: Amounts, limits: Amounts) -> Amounts:
     for name, value in requests.items():
         if name.startswith("hugepages-"):
             out[name] = out[f"requests.{name}"] = value
-        elif _is_extended(name):
+        elif is_extended(name):
             out[f"requests.{name}"] = value
     return out
 
@@ -190,7 +191,7 @@ def tracked(group: str, plural: str, names: Iterable[str]) -> set[str]:
             out.add(name)
         elif (group, plural) == ("", "pods"):
             bare = name.removeprefix("requests.")
-            if name in _POD_RESOURCES or bare.startswith("hugepages-") or (bare != name and _is_extended(bare)):
+            if name in _POD_RESOURCES or bare.startswith("hugepages-") or (bare != name and is_extended(bare)):
                 out.add(name)
         elif (group, plural) == ("", "services"):
             if name in ("services.nodeports", "services.loadbalancers"):

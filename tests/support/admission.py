@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from copy import deepcopy
+from types import SimpleNamespace
 from typing import Any
 
 from apiserver.admission.chain import Chain, build
@@ -55,11 +56,11 @@ class FakeRegistry:
 class Bench:
     """A chain with its lister; `create` and `update` pass an object through both phases and return it with the context."""
 
-    def __init__(self, *objects: tuple[str, str, Obj], authorizer: Any = None) -> None:
+    def __init__(self, *objects: tuple[str, str, Obj], authorizer: Any = None, enabled: tuple[str, ...] = ()) -> None:
         self.lister = FakeLister(("", "namespaces", {"metadata": {"name": "ns"}}), *objects)
         self.lister.put("", "serviceaccounts", {"metadata": {"name": "default", "namespace": "ns"}})
         self.registry = FakeRegistry(self.lister)
-        self.tools = Tools(self.lister, self.registry, None, authorizer)
+        self.tools = Tools(self.lister, self.registry, SimpleNamespace(enable_admission_plugins=enabled), authorizer)
         self.chain: Chain = build(self.tools)
 
     async def run(
