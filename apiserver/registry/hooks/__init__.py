@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from apiserver.context import Lister
 from apiserver.options import Options
+from apiserver.registry.hooks.adminaccess import AdminAccessHooks
 from apiserver.registry.hooks.certificates import CertificateHooks
 from apiserver.registry.hooks.cidrs import AddressPool
 from apiserver.registry.hooks.nodeports import PortPool
@@ -24,5 +25,7 @@ def built_in_hooks(
     hooks: dict[tuple[str, str], Hooks] = {
         ("", "services"): ServiceHooks(addresses, ports),
         ("certificates.k8s.io", "certificatesigningrequests"): CertificateHooks(),
+        ("resource.k8s.io", "resourceclaims"): AdminAccessHooks(lister, "ResourceClaim"),
+        ("resource.k8s.io", "resourceclaimtemplates"): AdminAccessHooks(lister, "ResourceClaimTemplate"),
     }
     return hooks, Repair(lister, addresses, ports).run
