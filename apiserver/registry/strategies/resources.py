@@ -5,6 +5,7 @@ Upstream: pkg/apis/core/helper/helpers.go, validateResourceRequirements in pkg/a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -26,6 +27,8 @@ _QUOTA = _COUNTED | _CONTAINER | {f"{p}.{r}" for p in ("requests", "limits") for
 _STANDARD = _QUOTA | {"storage"}
 _POD_LEVEL = ("cpu", "memory")
 ZERO = Quantity(0)
+_FAST_DIGITS = 18
+"""Decimal numbers of so many digits are an int64 and a scale in Go, others big numbers."""
 
 
 def is_huge_page(name: str) -> bool:
@@ -103,9 +106,23 @@ def quantity_value(out: Errors, name: str, text: str, path: str) -> Quantity:
     value = parse(text)
     if value.nanos < 0:
         out.append(invalid(path, str(value), NEGATIVE))
-    if is_integer(name) and value.milli_value() % 1000:
+    if is_integer(name) and _go_milli(text, value) % 1000:
         out.append(invalid(path, str(value), "must be an integer"))
     return value
+
+
+def _go_milli(text: str, value: Quantity) -> int:
+    """Thousandths as Go's int64 has them where they do not fit: 0 of up to 18 decimal digits, else the low 64 bits.
+
+    Upstream: Quantity.ScaledValue (apimachinery pkg/api/resource/quantity.go).
+    """
+    milli = value.scaled(-3)
+    if -(1 << 63) <= milli < 1 << 63:
+        return milli
+    digits = len(re.split("[a-zA-Z]", text.lstrip("+-").lstrip("0"), maxsplit=1)[0].replace(".", ""))
+    if digits <= _FAST_DIGITS and not text.endswith("i"):
+        return 0
+    return abs((milli + (1 << 63)) % (1 << 64) - (1 << 63))
 
 
 def _huge_page_multiple(out: Errors, name: str, value: Quantity, path: str) -> None:
