@@ -6,6 +6,7 @@ Upstream: apiserver pkg/endpoints/discovery, kube-aggregator pkg/apiserver (orde
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ from apiserver.rest.yamlout import to_yaml
 from kubepy.api import discovery as documents
 from kubepy.api import errors
 from kubepy.api.resource import Resource
+
+_AS = re.compile(rb"\bas=[^;,]*")
 
 _AGGREGATED = b"APIGroupDiscoveryList"
 _NOT_FOUND = b"404 page not found\n"
@@ -169,9 +172,8 @@ def _wants_aggregated(accept: bytes) -> bool:
 
 
 def _without_transform(accept: bytes) -> bytes:
-    """Clients offer plain JSON after the aggregated forms they would rather have."""
-    kept = [c for c in accept.split(b",") if b"as=" not in c]
-    return b",".join(kept)
+    """`accept` with every transformation made one that nobody has: discovery knows no tables, and what else is offered counts."""
+    return b",".join(_AS.sub(b"as=none", clause) for clause in accept.split(b","))
 
 
 def _ordered(catalog: Catalog) -> list[Resource]:
@@ -190,8 +192,6 @@ def _table_order(resources: list[Resource]) -> list[Resource]:
 
 def _priority(version: str) -> tuple[int, int, int, str]:
     """GA before beta before alpha, higher numbers first; other names last, by name (version.CompareKubeAwareVersionStrings)."""
-    import re
-
     match = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
     if match is None:
         return (3, 0, 0, version)
