@@ -114,7 +114,7 @@ def _type(schema: Schema) -> Check | None:
 
 def _whole(value: float) -> bool:
     """Whether a number can be an integer: what is beyond 64 bits cannot."""
-    return value.is_integer() and abs(value) < 2**63
+    return abs(value) < 2**63 and value == int(value)
 
 
 def _format_of(schema: Schema) -> str:

@@ -112,3 +112,8 @@ def test_sets_and_maps_have_no_duplicates() -> None:
 )
 def test_numbers_are_integers_or_floats(schema: dict[str, Any], value: float, message: str) -> None:
     assert messages(schema, value, path="x") == [f"x: {message}"]
+
+
+@pytest.mark.parametrize(("value", "fits"), [(7.0, True), (7.5, False), (1e30, False), (2**63, False), (float(2**62), True)])
+def test_numbers_that_are_integers(value: float, fits: bool) -> None:
+    assert (not messages({"type": "integer"}, value)) == fits
