@@ -7,6 +7,7 @@ pkg/apiserver/customresource_handler.go.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from apiserver.context import Obj
 from apiserver.registry.catalog import Catalog, Served
@@ -62,11 +63,30 @@ def of_type(patched: Obj, kind: str, api_version: str) -> Obj:
 def decoded(req: Request, decoder: Decoder, patched: Obj, live: Obj | None, show: Show, refuse: Refuse | None = None) -> Decoded:
     """Decode strictly as asked. `refuse` words what the type cannot hold where the default, Invalid, is not it. Raises Invalid."""
     try:
-        out = decoder.decode(patched, live)
+        out = _decode(decoder, patched, live, refuse is not None)
     except DecodeError as e:
         raise (refused(show(), str(e)) if refuse is None else refuse(e)) from None
     report(req, [f'unknown field "{p}"' for p in out.unknown], show)
     return out
+
+
+def _decode(decoder: Decoder, patched: Obj, live: Obj | None, converts: bool) -> Decoded:
+    """`converts`: Go values are converted, not text read, and there a float without a fraction is an integer. Raises DecodeError."""
+    try:
+        return decoder.decode(patched, live)
+    except TypeMismatch as e:
+        if not (converts and e.go_type.startswith("int")):
+            raise
+    return decoder.decode(integers(patched), live)
+
+
+def integers(value: Any) -> Any:
+    """The value with integers for the floats that have no fraction and fit in 64 bits."""
+    if type(value) is dict:
+        return {k: integers(v) for k, v in value.items()}
+    if type(value) is list:
+        return [integers(v) for v in value]
+    return int(value) if type(value) is float and abs(value) < 2**63 and value.is_integer() else value
 
 
 def converting(show: Show) -> Refuse:
