@@ -48,7 +48,8 @@ def _default(obj: Obj) -> None:
     behavior = spec.get("behavior")
     if behavior is not None:
         for key, rules in (("scaleUp", _UP), ("scaleDown", _DOWN)):
-            given: dict[str, Any] = {k: v for k, v in (behavior.get(key) or {}).items() if v is not None}
+            # Decoding leaves null of a list of policies only if it was empty: that one has no defaults, it is refused.
+            given: dict[str, Any] = {k: v for k, v in (behavior.get(key) or {}).items() if v is not None or k == "policies"}
             copied = {k: [dict(p) for p in v] if isinstance(v, list) else v for k, v in rules.items()}
             behavior[key] = {**copied, **given}
 

@@ -81,7 +81,7 @@ Scale spec=o status=o
 ContainerResourceMetricSource name:v1.ResourceName
 ContainerResourceMetricStatus name:v1.ResourceName
 HPAScalingPolicy type:v2.HPAScalingPolicyType
-HPAScalingRules selectPolicy:v2.ScalingPolicySelect=po stabilizationWindowSeconds=po
+HPAScalingRules policies=po selectPolicy:v2.ScalingPolicySelect=po stabilizationWindowSeconds=po
 HorizontalPodAutoscaler spec=o status=o
 HorizontalPodAutoscalerCondition lastTransitionTime=o status:v1.ConditionStatus type:v2.HorizontalPodAutoscalerConditionType
 HorizontalPodAutoscalerSpec minReplicas=po
