@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kubepy.api.cel import types as t
+from kubepy.api.goduration import nanoseconds
 
 INT_MIN, INT_MAX, UINT_MAX = -(1 << 63), (1 << 63) - 1, (1 << 64) - 1
 
@@ -228,26 +229,13 @@ _TYPES: tuple[tuple[type, t.Type], ...] = (
     (Duration, t.DURATION), (Timestamp, t.TIMESTAMP), (Optional, t.NAMED["optional_type"]), (t.Type, t.TYPE),
 )  # fmt: skip
 
-_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
-_UNITS = {"ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-
 
 def parse_duration(text: str) -> Duration:
     """Go's time.ParseDuration."""
-    sign, rest = (-1, text[1:]) if text[:1] == "-" else (1, text[1:] if text[:1] == "+" else text)
-    if rest == "0":
-        return Duration(0)
-    total, at = 0, 0
-    for part in _DURATION_PART.finditer(rest):
-        if part.start() != at:
-            break
-        whole, _, fraction = part[1].partition(".")
-        unit = _UNITS[part[2]]
-        total += int(whole or 0) * unit + (int(fraction) * unit // 10 ** len(fraction) if fraction else 0)
-        at = part.end()
-    if at != len(rest) or not rest:
-        raise CelError(f'time: invalid duration "{text}"')
-    return Duration(sign * total)
+    try:
+        return Duration(nanoseconds(text))
+    except ValueError:
+        raise CelError(f'time: invalid duration "{text}"') from None
 
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
