@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apiserver.admission.interface import Attributes
-from apiserver.admission.plugin import CREATE, BasePlugin
+from apiserver.admission.plugin import BasePlugin
 from kubepy.api.usage import is_extended
 
 
@@ -12,7 +12,6 @@ class ExtendedResourceToleration(BasePlugin):
 
     name = "ExtendedResourceToleration"
     default_on = False
-    operations = frozenset((CREATE, "UPDATE"))
     resources = frozenset((("", "pods"),))
 
     async def admit(self, a: Attributes) -> None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
+from kubepy.api import names
 from kubepy.api.quantity import Quantity, parse
 
 Obj = dict[str, Any]
@@ -81,9 +83,15 @@ def pod_amounts(pod: Obj, key: str) -> Amounts:
     return add(total, overhead)
 
 
+def is_native(name: str) -> bool:
+    """Unprefixed, or of kubernetes.io."""
+    return "/" not in name or "kubernetes.io/" in name
+
+
+@lru_cache(maxsize=1024)
 def is_extended(name: str) -> bool:
-    """A resource of another domain than Kubernetes' own, such as `example.com/gpu`."""
-    return "/" in name and "kubernetes.io/" not in name and not name.startswith("requests.")
+    """A resource of another domain, such as `example.com/gpu`."""
+    return not is_native(name) and not name.startswith("requests.") and not names.qualified_name("requests." + name)
 
 
 def _compute(requests: Amounts, limits: Amounts) -> Amounts:

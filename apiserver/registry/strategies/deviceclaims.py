@@ -17,13 +17,13 @@ from apiserver.registry.strategies.common import both
 from apiserver.registry.strategies.devicelists import each, unique
 from apiserver.registry.strategies.devicenames import fully_qualified
 from apiserver.registry.strategies.podspec.sources import csi_driver_name
-from apiserver.registry.strategies.resources import is_extended
 from apiserver.registry.strategy import Strategy
 from kubepy.api import names
 from kubepy.api.cel import types as t
 from kubepy.api.cel.env import Environment
 from kubepy.api.cel.issues import CompileError
 from kubepy.api.errors import forbidden_field, invalid, not_supported, required, too_long, too_many
+from kubepy.api.usage import is_extended
 
 _MODES = ("All", "ExactCount")
 _OPERATORS = ("Equal", "Exists")

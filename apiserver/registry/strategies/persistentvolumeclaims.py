@@ -14,6 +14,7 @@ from apiserver.registry.strategies.common import STATUS_RESET, both, checked, co
 from kubepy.api import names
 from kubepy.api.errors import forbidden_field, invalid, not_supported, required
 from kubepy.api.quantity import Quantity, parse
+from kubepy.api.usage import is_native
 
 ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 VOLUME_MODES = ("Block", "Filesystem")
@@ -207,7 +208,7 @@ def basic_amount(out: Errors, text: str, path: str) -> None:
 def _resource_key(out: Errors, name: str, path: str) -> None:
     before = len(out)
     named(out, name, path, names.qualified_name)
-    if len(out) == before and resources.is_native(name) and name != "storage":
+    if len(out) == before and is_native(name) and name != "storage":
         out.append(not_supported(path, name, ("storage",)))
 
 

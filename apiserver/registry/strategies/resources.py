@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 
 from apiserver.context import Obj
 from apiserver.registry.strategies.checks import NEGATIVE, Errors, named, not_found
 from kubepy.api import names
 from kubepy.api.errors import duplicate, forbidden_field, invalid, not_supported, required
 from kubepy.api.quantity import Quantity, parse
+from kubepy.api.usage import is_extended, is_native
 
 _COUNTED = frozenset(
     (
@@ -34,17 +34,6 @@ _FAST_DIGITS = 18
 def is_huge_page(name: str) -> bool:
     """`hugepages-2Mi` and its like."""
     return name.startswith("hugepages-")
-
-
-def is_native(name: str) -> bool:
-    """Unprefixed, or of kubernetes.io."""
-    return "/" not in name or "kubernetes.io/" in name
-
-
-@lru_cache(maxsize=1024)
-def is_extended(name: str) -> bool:
-    """A resource of another domain, such as `example.com/gpu`."""
-    return not is_native(name) and not name.startswith("requests.") and not names.qualified_name("requests." + name)
 
 
 def is_integer(name: str) -> bool:
