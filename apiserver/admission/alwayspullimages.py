@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from apiserver.admission.interface import Attributes
-from apiserver.admission.plugin import BasePlugin
+from apiserver.admission.plugin import BasePlugin, deny
 from apiserver.context import Obj
-from kubepy.api.errors import FieldError, StatusError, not_supported
+from apiserver.registry.strategies.podspec.windows import all_containers
+from kubepy.api.errors import StatusError, not_supported
 
 _ALWAYS = "Always"
 
@@ -36,27 +37,17 @@ class AlwaysPullImages(BasePlugin):
             not_supported(at, holder.get(key, ""), (_ALWAYS,)) for holder, key, at in _policies(a.obj["spec"]) if holder.get(key) != _ALWAYS
         ]
         if wrong:
-            texts = [_forbidden(a, error) for error in wrong]
+            texts = [deny(a, str(error)).message for error in wrong]
             raise StatusError(texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]", reason="", code=500)
 
 
-def _forbidden(a: Attributes, error: FieldError) -> str:
-    return f'pods "{a.name}" is forbidden: {error}'
-
-
-def _containers(spec: Obj) -> Iterator[tuple[Obj, str]]:
-    for key in ("initContainers", "containers", "ephemeralContainers"):
-        for i, container in enumerate(spec.get(key) or ()):
-            yield container, f"spec.{key}[{i}]"
-
-
 def _images(pod: Obj) -> set[str]:
-    return {container.get("image", "") for container, _ in _containers(pod.get("spec") or {})}
+    return {container.get("image", "") for container, _ in all_containers(pod.get("spec") or {}, "spec")}
 
 
 def _policies(spec: Obj) -> Iterator[tuple[Obj, str, str]]:
     """(who has a pull policy, under which name, its path)."""
-    for container, at in _containers(spec):
+    for container, at in all_containers(spec, "spec"):
         yield container, "imagePullPolicy", f"{at}.imagePullPolicy"
     for i, volume in enumerate(spec.get("volumes") or ()):
         if (image := volume.get("image")) is not None:

@@ -67,8 +67,8 @@ PLUGINS: tuple[type[BasePlugin], ...] = (
 )
 """In upstream's order (pkg/kubeapiserver/options/plugins.go)."""
 
-ELSEWHERE = frozenset(("ClusterTrustBundleAttest", "JobValidation", "PodGroupProtection", "PodGroupWorkloadExists", "PodResizeValidator"))
-"""Upstream's plugins that are on by default and whose work is done by the kinds themselves: naming them changes nothing."""
+ABSENT = frozenset(("ClusterTrustBundleAttest", "JobValidation", "PodGroupProtection", "PodGroupWorkloadExists", "PodResizeValidator"))
+"""Upstream's plugins that are on by default and do not exist here: flags may name them, and it changes nothing."""
 
 _Stage = tuple[tuple[BasePlugin, ...], tuple[BasePlugin, ...]]
 
@@ -123,7 +123,7 @@ class Chain:
 
 def problem_with(enabled: Iterable[str], disabled: Iterable[str]) -> str:
     """What is wrong with the names of --enable- and --disable-admission-plugins, empty if nothing is."""
-    known = ELSEWHERE | {plugin.name for plugin in PLUGINS}
+    known = ABSENT | {plugin.name for plugin in PLUGINS}
     for flag, names in (("enable", enabled), ("disable", disabled)):
         for name in names:
             if name not in known:

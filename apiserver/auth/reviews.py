@@ -183,13 +183,14 @@ def _single(requirement: dict[str, Any]) -> bool:
 
 def _ignored(resource: Obj) -> Iterator[str]:
     """What is told of selectors that cannot be read (pkg/registry/authorization/util)."""
-    for name, raw_problem, is_readable in (
-        ("fieldSelector", _is_no_field_selector, _is_readable_field),
-        ("labelSelector", _is_no_label_selector, _is_readable_label),
-    ):
+    kinds: tuple[tuple[str, Callable[[str], object], Callable[[Obj], bool]], ...] = (
+        ("fieldSelector", parse_field_selector, _is_readable_field),
+        ("labelSelector", parse_label_selector, _is_readable_label),
+    )
+    for name, parse, is_readable in kinds:
         selector = resource.get(name) or {}
         readable = [is_readable(r) for r in selector.get("requirements") or ()]
-        if (selector.get("rawSelector") and raw_problem(selector["rawSelector"])) or not all(readable):
+        if not _is_readable_text(parse, selector.get("rawSelector") or "") or not all(readable):
             partly = "partially " if any(readable) else ""
             yield f"spec.resourceAttributes.{name} {partly}ignored due to parse error"
 
@@ -203,20 +204,12 @@ def _is_readable_label(requirement: Obj) -> bool:
     return requirement.get("operator") in ("In", "NotIn", "Exists", "DoesNotExist")
 
 
-def _is_no_field_selector(text: str) -> bool:
+def _is_readable_text(parse: Callable[[str], object], text: str) -> bool:
     try:
-        parse_field_selector(text)
+        parse(text)
     except SelectorError:
-        return True
-    return False
-
-
-def _is_no_label_selector(text: str) -> bool:
-    try:
-        parse_label_selector(text)
-    except SelectorError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _check_spec(spec: Obj, *, needs_user: bool) -> list[FieldError]:

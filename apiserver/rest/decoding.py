@@ -77,7 +77,7 @@ def _read(api: Api, req: Request, served: Served, data: bytes, media: str, *, kn
     elif text and strict and not (complaints or decoded.unknown or decoded.emptied):
         _known.keep((served.decoder, text), orjson.dumps(decoded.obj.get("spec")), 2 * len(text))
     unknown = (f'unknown field "{path}"' for path in decoded.unknown)
-    body.report(ctx, resource.kind, resource.version, complaints + [text for text in unknown if text not in complaints])
+    body.report(ctx, resource.kind, resource.version, complaints + [told for told in unknown if told not in complaints])
     return defaulted(ctx, served, obj, decoded)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from apiserver.context import RequestInfo, User
 from apiserver.middleware.authn import users
 from apiserver.middleware.authz.attributes import forbidden
-from apiserver.registry.strategies.jobs import domain_prefixed_path
+from apiserver.registry.strategies.checks import domain_prefixed_path
 from kubepy.api.errors import BadRequest, Forbidden, go_value
 
 _USER, _GROUP, _UID, _EXTRA = b"impersonate-user", b"impersonate-group", b"impersonate-uid", b"impersonate-extra-"

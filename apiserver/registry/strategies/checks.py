@@ -227,3 +227,16 @@ _REASON_MESSAGE = names.regex_error(
 def condition_reason(value: str) -> list[str]:
     """What is wrong with the reason of a condition (isValidConditionReason)."""
     return [] if _REASON_MATCH(value) else [_REASON_MESSAGE]
+
+
+def domain_prefixed_path(path: str, value: str) -> list[FieldError]:
+    """IsDomainPrefixedPath: a domain, a slash and a path."""
+    if not value:
+        return [required(path)]
+    domain, slash, rest = value.partition("/")
+    if not slash or not domain:
+        return [invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    out = [invalid(path, domain, m) for m in names.dns1123_subdomain(domain)]
+    if not rest:
+        out.append(invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")'))
+    return out

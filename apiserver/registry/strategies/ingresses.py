@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from apiserver.context import Obj
 from apiserver.registry.strategies import addresses
-from apiserver.registry.strategies.checks import Errors, immutable, named, port
+from apiserver.registry.strategies.checks import Errors, domain_prefixed_path, immutable, named, port
 from apiserver.registry.strategies.common import both, checked, with_status
-from apiserver.registry.strategies.jobs import domain_prefixed_path
 from apiserver.registry.strategies.servicechecks import load_balancer_ingress
 from apiserver.registry.strategy import Strategy
 from kubepy.api import names

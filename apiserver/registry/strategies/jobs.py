@@ -9,7 +9,7 @@ from typing import Any
 
 from apiserver.context import Obj
 from apiserver.registry.strategies import goform, jobpolicies, jobstatus
-from apiserver.registry.strategies.checks import Errors, immutable, label_selector
+from apiserver.registry.strategies.checks import Errors, domain_prefixed_path, immutable, label_selector
 from apiserver.registry.strategies.common import both, checked, empty_status, keep_status, with_status
 from apiserver.registry.strategies.podspec import defaults, gates
 from apiserver.registry.strategies.podspec import spec as podspec
@@ -17,7 +17,7 @@ from apiserver.registry.strategies.podspec.options import TEMPLATE, Options
 from apiserver.registry.strategies.podspec.warnings import of as template_warnings
 from apiserver.registry.strategies.workloads import numbers, options
 from kubepy.api import names
-from kubepy.api.errors import FieldError, invalid, not_supported, required, too_long
+from kubepy.api.errors import invalid, not_supported, required, too_long
 from kubepy.api.selectors import SelectorError, from_label_selector
 
 _UID_LABELS = ("controller-uid", "batch.kubernetes.io/controller-uid")
@@ -161,19 +161,6 @@ def _indexed(out: Errors, spec: Obj, path: str, completions: int | None, paralle
         out.append(invalid(f"{path}.maxFailedIndexes", failed, _TOO_MANY))
     if parallelism is not None and parallelism > _FEW:
         out.append(invalid(f"{path}.parallelism", parallelism, _TOO_MANY))
-
-
-def domain_prefixed_path(path: str, value: str) -> list[FieldError]:
-    """IsDomainPrefixedPath: a domain, a slash and a path."""
-    if not value:
-        return [required(path)]
-    domain, slash, rest = value.partition("/")
-    if not slash or not domain:
-        return [invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')]
-    out = [invalid(path, domain, m) for m in names.dns1123_subdomain(domain)]
-    if not rest:
-        out.append(invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")'))
-    return out
 
 
 def _generated(out: Errors, obj: Obj) -> None:
